@@ -1,0 +1,2 @@
+//! Embedded.
+#![no_std]
