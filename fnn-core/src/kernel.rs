@@ -7,6 +7,11 @@
 //! Not part of the public interface: it is visible for `fnn-std`, which runs the same loops over
 //! sizes known at run time.
 
+#![allow(
+    clippy::int_plus_one,
+    reason = "a block of one neuron is written as every other"
+)]
+
 use core::array;
 
 use crate::{activation::Activation, scalar::Scalar};
@@ -32,13 +37,34 @@ pub fn tile<'w, T: Scalar, const LANES: usize, const COLS: usize>(
     sum
 }
 
+/// Bytes of the neurons that one tile of tangents takes side by side. With [`TILE`] columns their
+/// sums fill the target's registers and leave room for the weights: two vectors of 32 bytes with
+/// AVX, two of 16 with SSE2 or NEON, four single registers on a microcontroller.
+const TANGENT_BLOCK: usize = if cfg!(target_feature = "avx") {
+    64
+} else if cfg!(any(target_arch = "x86_64", target_arch = "aarch64")) {
+    32
+} else {
+    16
+};
+
+/// The same for the value alone, one column: more neurons, so that more sums are under way while
+/// each waits for its last addition.
+const VALUE_BLOCK: usize = 4 * TANGENT_BLOCK;
+
+/// Columns (the value and its tangents) that a tile takes at most.
+const TILE: usize = 5;
+
 /// Run `$body` for blocks of neurons that together cover `0..$out`, each with `LANES` as a
-/// constant: the widest first, then what is left in halves.
+/// constant and at most `$bytes` wide: the widest first, then what is left in halves.
 macro_rules! for_blocks {
-    ($out:expr, [$($lanes:literal),*], |$at:ident, $LANES:ident| $body:block) => {
+    ($T:ty, $out:expr, $bytes:expr, |$at:ident, $LANES:ident| $body:block) => {
+        for_blocks!($T, $out, $bytes, |$at, $LANES| $body, 64, 32, 16, 8, 4, 2, 1)
+    };
+    ($T:ty, $out:expr, $bytes:expr, |$at:ident, $LANES:ident| $body:block, $($lanes:literal),*) => {
         let mut $at = 0;
         $(
-            while $at + $lanes <= $out {
+            while size_of::<[$T; $lanes]>() <= $bytes && $at + $lanes <= $out {
                 const $LANES: usize = $lanes;
                 $body
                 $at += $lanes;
@@ -67,7 +93,7 @@ pub fn value<T: Scalar, A: Activation<T>, const IN: usize, const OUT: usize>(
     input: &[T; IN],
     output: &mut [T; OUT],
 ) {
-    for_blocks!(OUT, [16, 8, 4, 2, 1], |at, LANES| {
+    for_blocks!(T, OUT, VALUE_BLOCK, |at, LANES| {
         if let (Some(bias), Some(output)) = (
             bias.get(at..).and_then(<[T]>::first_chunk::<LANES>),
             output
@@ -91,7 +117,7 @@ pub fn first_tangents<T: Scalar, A: Activation<T>, const IN: usize, const OUT: u
     output: (&mut [T; OUT], &mut [[T; OUT]; IN]),
 ) {
     let (value, tangents) = output;
-    for_blocks!(OUT, [16, 8, 4, 2, 1], |at, LANES| {
+    for_blocks!(T, OUT, TANGENT_BLOCK, |at, LANES| {
         if let (Some(bias), Some(value)) = (
             bias.get(at..).and_then(<[T]>::first_chunk::<LANES>),
             value
@@ -113,10 +139,6 @@ pub fn first_tangents<T: Scalar, A: Activation<T>, const IN: usize, const OUT: u
     });
 }
 
-/// Columns (the value and its tangents) that a tile takes at most: with the lanes below, the sums
-/// of a tile fill the registers and leave room for the weights.
-const TILE: usize = 5;
-
 /// Value and tangents of a later layer: `input` and `output` hold 1 + `TANGENTS` columns, the
 /// value first. Never panics.
 #[inline]
@@ -136,7 +158,7 @@ pub fn tangents<
     // As few tiles as there must be, and none more than one column wider than another.
     let columns = 1 + TANGENTS;
     let tiles = columns.div_ceil(TILE);
-    for_blocks!(OUT, [16, 8, 4, 2, 1], |at, LANES| {
+    for_blocks!(T, OUT, TANGENT_BLOCK, |at, LANES| {
         let Some(bias) = bias.get(at..).and_then(<[T]>::first_chunk::<LANES>) else {
             return;
         };
