@@ -1,0 +1,57 @@
+//! The boards that the firmware is built for and run on, described in this one place.
+//!
+//! `build.rs` makes the linker's memory map of it, the firmware reads its own board from it, and
+//! `cargo xtask` the target, the emulated machine and what a tick means. A further board is a
+//! further entry.
+
+/// A board, as the compiler, the linker and the emulator know it.
+#[derive(Debug)]
+pub struct Board {
+    /// The name on the command line.
+    pub name: &'static str,
+    /// The processor and its arithmetic, for people.
+    pub processor: &'static str,
+    /// The target of `rustc`.
+    pub target: &'static str,
+    /// The processor that `rustc` schedules for.
+    pub cpu: &'static str,
+    /// The processor as `arm-none-eabi-gcc` is told of it.
+    pub gcc_flags: &'static [&'static str],
+    /// Where weights and code lie.
+    pub flash: Region,
+    /// Where workspace and stack lie.
+    pub ram: Region,
+    /// The machine of `qemu-system-arm`.
+    pub machine: &'static str,
+    /// Instructions that the emulator executes in one tick of SysTick, with `-icount shift=0`: an
+    /// instruction takes it 1 ns, and the machine's clock of 25 MHz ticks every 40 ns.
+    pub instructions_per_tick: u32,
+}
+
+/// A range of addresses.
+#[derive(Debug)]
+pub struct Region {
+    /// The lowest address.
+    pub origin: u32,
+    /// Bytes.
+    pub length: u32,
+}
+
+/// All boards; the first is taken where none is named.
+pub const BOARDS: &[Board] = &[Board {
+    name: "mps2-an386",
+    processor: "Cortex-M4F, f32 in hardware, f64 in software",
+    target: "thumbv7em-none-eabihf",
+    cpu: "cortex-m4",
+    gcc_flags: &["-mcpu=cortex-m4", "-mfloat-abi=hard", "-mfpu=fpv4-sp-d16"],
+    flash: Region {
+        origin: 0x0000_0000,
+        length: 4 << 20,
+    },
+    ram: Region {
+        origin: 0x2000_0000,
+        length: 4 << 20,
+    },
+    machine: "mps2-an386",
+    instructions_per_tick: 40,
+}];

@@ -1,0 +1,64 @@
+//! Writes the memory map of the board, copies the generated network and, if asked, compiles the C.
+
+use std::{
+    env, fs,
+    path::{Path, PathBuf},
+    process,
+};
+
+#[path = "board.rs"]
+#[allow(dead_code, reason = "the rest of a board is for others")]
+mod board;
+
+use board::{BOARDS, Board};
+
+fn main() {
+    if let Err(message) = build() {
+        println!("cargo::error={message}");
+        process::exit(1);
+    }
+}
+
+fn build() -> Result<(), String> {
+    let out = PathBuf::from(env::var_os("OUT_DIR").ok_or("OUT_DIR is not set")?);
+    println!("cargo::rerun-if-changed=build.rs");
+    println!("cargo::rerun-if-changed=board.rs");
+
+    println!("cargo::rerun-if-env-changed=FNN_BOARD");
+    let name = env::var("FNN_BOARD").unwrap_or_else(|_| BOARDS[0].name.to_owned());
+    let number = BOARDS
+        .iter()
+        .position(|board| board.name == name)
+        .ok_or_else(|| format!("FNN_BOARD={name}: no such board in board.rs"))?;
+    let board = &BOARDS[number];
+    write(&out.join("memory.x"), &memory_map(board))?;
+    write(&out.join("board.rs"), &format!("&BOARDS[{number}]"))?;
+    println!("cargo::rustc-link-search={}", out.display());
+    println!("cargo::rustc-link-arg-bins=-Tlink.x");
+
+    println!("cargo::rerun-if-env-changed=FNN_MODULE");
+    let module = env::var("FNN_MODULE").map_err(|_| {
+        "FNN_MODULE is not set: it names the network's module, \
+         which `fnn generate MODEL --module FILE --input X.npy` writes"
+    })?;
+    println!("cargo::rerun-if-changed={module}");
+    let text = fs::read_to_string(&module).map_err(|e| format!("FNN_MODULE={module}: {e}"))?;
+    write(&out.join("network.rs"), &text)?;
+
+    #[cfg(feature = "peer")]
+    compile_peer(board)?;
+    Ok(())
+}
+
+fn write(path: &Path, text: &str) -> Result<(), String> {
+    fs::write(path, text).map_err(|e| format!("{}: {e}", path.display()))
+}
+
+/// The regions that the linker script of `cortex-m-rt` asks for.
+fn memory_map(board: &Board) -> String {
+    format!(
+        "MEMORY\n{{\n  FLASH : ORIGIN = {:#010x}, LENGTH = {:#x}\n  \
+         RAM : ORIGIN = {:#010x}, LENGTH = {:#x}\n}}\n",
+        board.flash.origin, board.flash.length, board.ram.origin, board.ram.length
+    )
+}
