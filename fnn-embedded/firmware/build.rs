@@ -62,3 +62,41 @@ fn memory_map(board: &Board) -> String {
         board.flash.origin, board.flash.length, board.ram.origin, board.ram.length
     )
 }
+
+/// Compile `peers/seed.c` for the board, and link newlib's mathematics.
+#[cfg(feature = "peer")]
+fn compile_peer(board: &Board) -> Result<(), String> {
+    println!("cargo::rerun-if-changed=peers/seed.c");
+    let gcc = "arm-none-eabi-gcc";
+    cc::Build::new()
+        .compiler(gcc)
+        .file("peers/seed.c")
+        // All flags are those below, so that they can be read here.
+        .no_default_flags(true)
+        .flags(board.gcc_flags)
+        .flags([
+            "-mthumb",
+            "-O3",
+            "-ffast-math",
+            "-ffunction-sections",
+            "-Wall",
+            "-Wextra",
+        ])
+        .try_compile("seed")
+        .map_err(|e| format!("peers/seed.c: {e}"))?;
+
+    let library = process::Command::new(gcc)
+        .args(board.gcc_flags)
+        .args(["-mthumb", "-print-file-name=libm.a"])
+        .output()
+        .map_err(|e| format!("{gcc}: {e}"))?;
+    let library = String::from_utf8_lossy(&library.stdout);
+    let folder = Path::new(library.trim())
+        .parent()
+        .filter(|folder| folder.is_absolute())
+        .ok_or("arm-none-eabi-gcc has no libm.a for this board: newlib is not installed")?;
+    println!("cargo::rustc-link-search={}", folder.display());
+    println!("cargo::rustc-link-lib=static=m");
+    println!("cargo::rustc-link-lib=static=c");
+    Ok(())
+}
