@@ -1,0 +1,229 @@
+//! Activations by name.
+
+use std::{fmt, str::FromStr};
+
+use crate::error::{Error, Result};
+
+/// The activation of a layer, as files and the command line name it.
+///
+/// It parses from its lower-case name, with its parameter in brackets where it has one:
+/// `leaky_relu(0.2)`, `elu(1.5)`. Without brackets the parameter is the usual one, 0.01 and 1.
+/// `swish` is another name of `silu`.
+///
+/// ```
+/// use fnn_std::Activation;
+///
+/// assert_eq!("leaky_relu(0.2)".parse::<Activation>()?, Activation::LeakyRelu(0.2));
+/// assert_eq!("swish".parse::<Activation>()?.to_string(), "silu");
+/// # Ok::<(), fnn_std::Error>(())
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Activation {
+    /// z.
+    Identity,
+    /// z · tanh(ln(1 + eᶻ)).
+    Mish,
+    /// The hyperbolic tangent.
+    Tanh,
+    /// 1 / (1 + e⁻ᶻ).
+    Sigmoid,
+    /// ln(1 + eᶻ).
+    Softplus,
+    /// z · sigmoid(z), also called swish.
+    Silu,
+    /// z · Φ(z), Φ being the distribution function of the normal distribution (the error function).
+    Gelu,
+    /// z/2 · (1 + tanh(√(2/π) (z + 0.044715 z³))), an approximation of [`Gelu`](Self::Gelu).
+    GeluTanh,
+    /// max(0, z).
+    Relu,
+    /// z above zero, the given slope times z below.
+    LeakyRelu(f64),
+    /// z above zero, α (eᶻ − 1) below, with the given α.
+    Elu(f64),
+    /// λ z above zero, λ α (eᶻ − 1) below, with the λ and α of self-normalising networks.
+    Selu,
+    /// z / (1 + |z|).
+    Softsign,
+    /// z/6 + 1/2, held between 0 and 1.
+    HardSigmoid,
+    /// z · hard_sigmoid(z).
+    HardSwish,
+}
+
+/// The names, in the order in which messages list them, with the usual parameters.
+const NAMES: [(&str, Activation); 15] = [
+    ("identity", Activation::Identity),
+    ("mish", Activation::Mish),
+    ("tanh", Activation::Tanh),
+    ("sigmoid", Activation::Sigmoid),
+    ("softplus", Activation::Softplus),
+    ("silu", Activation::Silu),
+    ("gelu", Activation::Gelu),
+    ("gelu_tanh", Activation::GeluTanh),
+    ("relu", Activation::Relu),
+    ("leaky_relu", Activation::LeakyRelu(0.01)),
+    ("elu", Activation::Elu(1.0)),
+    ("selu", Activation::Selu),
+    ("softsign", Activation::Softsign),
+    ("hard_sigmoid", Activation::HardSigmoid),
+    ("hard_swish", Activation::HardSwish),
+];
+
+impl Activation {
+    /// All activations, those with a parameter with the usual one.
+    pub const ALL: [Self; 15] = {
+        let mut all = [Self::Identity; 15];
+        let mut i = 0;
+        while i < all.len() {
+            all[i] = NAMES[i].1;
+            i += 1;
+        }
+        all
+    };
+
+    /// The activations of a list of names separated by commas, one for each layer.
+    ///
+    /// # Errors
+    /// The first name that is not an activation.
+    pub fn parse_list(list: &str) -> Result<Vec<Self>> {
+        list.split(',').map(str::parse).collect()
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Identity => "identity",
+            Self::Mish => "mish",
+            Self::Tanh => "tanh",
+            Self::Sigmoid => "sigmoid",
+            Self::Softplus => "softplus",
+            Self::Silu => "silu",
+            Self::Gelu => "gelu",
+            Self::GeluTanh => "gelu_tanh",
+            Self::Relu => "relu",
+            Self::LeakyRelu(_) => "leaky_relu",
+            Self::Elu(_) => "elu",
+            Self::Selu => "selu",
+            Self::Softsign => "softsign",
+            Self::HardSigmoid => "hard_sigmoid",
+            Self::HardSwish => "hard_swish",
+        }
+    }
+
+    /// The same activation with another parameter; `None` where it has none.
+    fn with_parameter(self, parameter: f64) -> Option<Self> {
+        match self {
+            Self::LeakyRelu(_) => Some(Self::LeakyRelu(parameter)),
+            Self::Elu(_) => Some(Self::Elu(parameter)),
+            _ => None,
+        }
+    }
+
+    /// Its parameter: the slope of `leaky_relu`, the α of `elu`.
+    pub(crate) fn parameter(self) -> Option<f64> {
+        match self {
+            Self::LeakyRelu(parameter) | Self::Elu(parameter) => Some(parameter),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for Activation {
+    /// The name, with the parameter in brackets where there is one: it parses back to the same.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())?;
+        match self.parameter() {
+            Some(parameter) => write!(f, "({parameter:?})"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl FromStr for Activation {
+    type Err = Error;
+
+    /// # Errors
+    /// A name that is not an activation, or a parameter that is not a finite number.
+    fn from_str(text: &str) -> Result<Self> {
+        let text = text.trim();
+        let (name, parameter) = match text.strip_suffix(')').and_then(|t| t.split_once('(')) {
+            Some((name, parameter)) => (name.trim_end(), Some(parameter.trim())),
+            None => (text, None),
+        };
+        let known = |name: &str| NAMES.iter().find(|known| known.0 == name);
+        let name = if name == "swish" { "silu" } else { name };
+        let Some(&(_, usual)) = known(name) else {
+            let names: Vec<_> = NAMES.iter().map(|known| known.0).collect();
+            return Err(
+                Error::refused(format!("the activation `{name}` is not supported"))
+                    .with_help(format!("supported are {}, swish", names.join(", "))),
+            );
+        };
+        let Some(parameter) = parameter else {
+            return Ok(usual);
+        };
+        match parameter.parse().ok().filter(|p: &f64| p.is_finite()) {
+            Some(parameter) => usual
+                .with_parameter(parameter)
+                .ok_or_else(|| Error::refused(format!("the activation `{name}` has no parameter"))),
+            None => Err(Error::refused(format!(
+                "the parameter of `{name}` is `{parameter}`, not a finite number"
+            ))),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_name_parses_back() {
+        for (name, activation) in NAMES {
+            assert_eq!(name.parse::<Activation>().unwrap(), activation);
+            assert_eq!(activation.name(), name);
+            let text = activation.to_string();
+            assert_eq!(text.parse::<Activation>().unwrap(), activation);
+        }
+        for parameter in [0.0, -0.5, 1e-300, 0.1 + 0.2] {
+            let activation = Activation::Elu(parameter);
+            assert_eq!(
+                activation.to_string().parse::<Activation>().unwrap(),
+                activation
+            );
+        }
+        assert_eq!(
+            Activation::parse_list("tanh, leaky_relu( 0.2 ),swish").unwrap(),
+            [
+                Activation::Tanh,
+                Activation::LeakyRelu(0.2),
+                Activation::Silu
+            ]
+        );
+    }
+
+    #[test]
+    fn others_are_refused_by_name() {
+        let error = |text: &str| text.parse::<Activation>().unwrap_err();
+        assert_eq!(
+            error("softmax").to_string(),
+            "the activation `softmax` is not supported"
+        );
+        assert!(
+            error("softmax")
+                .help()
+                .next()
+                .unwrap()
+                .contains("identity, mish, tanh")
+        );
+        assert_eq!(
+            error("tanh(2)").to_string(),
+            "the activation `tanh` has no parameter"
+        );
+        assert_eq!(
+            error("elu(inf)").to_string(),
+            "the parameter of `elu` is `inf`, not a finite number"
+        );
+        assert_eq!(error("").to_string(), "the activation `` is not supported");
+    }
+}

@@ -1,0 +1,208 @@
+//! Arrays in and out of files: `.npy` and `.csv`.
+
+mod csv;
+mod npy;
+
+use std::{io::Write, path::Path};
+
+use crate::{
+    error::{Error, Result},
+    evaluator::Float,
+    file::{self, Draft},
+    model::{Model, Precision},
+};
+
+/// Inputs for a model, one a row.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Rows {
+    columns: usize,
+    /// Row by row. Every number of the file is held exactly.
+    numbers: Vec<f64>,
+    /// The names of the columns, if the file had them.
+    names: Option<Vec<String>>,
+}
+
+impl Rows {
+    /// Rows of `columns` numbers each, one after the other in `numbers`.
+    ///
+    /// # Errors
+    /// No columns, or numbers that do not fill the last row.
+    pub fn new(columns: usize, numbers: Vec<f64>) -> Result<Self> {
+        if columns == 0 || !numbers.len().is_multiple_of(columns) {
+            return Err(Error::refused(format!(
+                "{} numbers do not fill rows of {columns}",
+                numbers.len()
+            )));
+        }
+        Ok(Self {
+            columns,
+            numbers,
+            names: None,
+        })
+    }
+
+    /// The rows in the file at `path`: a NumPy array of f32 or f64, in C or Fortran order, of one
+    /// dimension (one row) or two, or else a text file with numbers separated by commas, whose
+    /// first line may hold names.
+    ///
+    /// # Errors
+    /// A file that cannot be read, is damaged, or holds something else. Never panics, and takes
+    /// memory only in proportion to the file.
+    pub fn read(path: impl AsRef<Path>) -> Result<Self> {
+        let path = path.as_ref();
+        let bytes = file::read(path, u64::MAX)?;
+        let is_named_npy = path
+            .extension()
+            .is_some_and(|e| e.eq_ignore_ascii_case("npy"));
+        let rows = if is_named_npy || npy::recognise(&bytes) {
+            npy::parse(&bytes)
+        } else {
+            csv::parse(&bytes)
+        };
+        rows.map_err(|e| e.in_file(path))
+    }
+
+    /// The same rows, made sure to be inputs of `model`.
+    ///
+    /// # Errors
+    /// Another number of columns than the model has inputs; names of columns that are not those
+    /// of the model's inputs, where both have names.
+    pub fn for_model(self, model: &Model) -> Result<Self> {
+        if self.columns != model.inputs() {
+            let error = Error::refused(format!(
+                "found rows of {} numbers, wanted {}, one for each input of the model",
+                self.columns,
+                model.inputs()
+            ));
+            return Err(if self.len() == 1 && model.inputs() == 1 {
+                error.with_help(
+                    "an array of one dimension is one row: save it with the shape [rows, 1]",
+                )
+            } else {
+                error
+            });
+        }
+        if let (Some(found), Some(wanted)) = (&self.names, model.input_names())
+            && let Some(at) = found
+                .iter()
+                .zip(wanted)
+                .position(|(found, wanted)| found != wanted)
+        {
+            return Err(Error::refused(format!(
+                "found `{}` as the name of column {at}, wanted the model's input `{}`",
+                found[at], wanted[at]
+            ))
+            .with_help("put the columns into the model's order, or leave their names out"));
+        }
+        Ok(self)
+    }
+
+    /// How many rows there are.
+    pub fn len(&self) -> usize {
+        self.numbers.len() / self.columns
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.numbers.is_empty()
+    }
+
+    /// The numbers of row `row`, from 0; `None` after the last.
+    pub fn get(&self, row: usize) -> Option<&[f64]> {
+        self.iter().nth(row)
+    }
+
+    /// The rows, one after the other.
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = &[f64]> {
+        self.numbers.chunks_exact(self.columns)
+    }
+}
+
+/// An array that is written to a file as it is computed, one sample after the other.
+#[derive(Debug)]
+pub(crate) struct Writer {
+    draft: Draft,
+    format: Format,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Format {
+    Npy,
+    Csv,
+}
+
+impl Writer {
+    /// Starts an array with the given shape, the number of samples first; the name of the file
+    /// says its format. As `.csv` it gets one line for each sample.
+    pub(crate) fn new(path: &Path, shape: &[usize], precision: Precision) -> Result<Self> {
+        let extension = path.extension().map(|e| e.to_ascii_lowercase());
+        let format = match extension.as_ref().and_then(|e| e.to_str()) {
+            Some("npy") => Format::Npy,
+            Some("csv") => Format::Csv,
+            _ => {
+                return Err(Error::refused(
+                    "the name does not say a format, wanted one that ends in .npy or .csv",
+                )
+                .in_file(path));
+            }
+        };
+        let mut draft = Draft::new(path)?;
+        if let Format::Npy = format {
+            let header = npy::header(shape, precision).map_err(|e| e.in_file(path))?;
+            draft
+                .write_all(&header)
+                .map_err(|e| draft.cannot_write(e))?;
+        }
+        Ok(Self { draft, format })
+    }
+
+    /// Writes the numbers of one sample.
+    pub(crate) fn write<T: Float>(&mut self, numbers: &[T]) -> Result<()> {
+        let written = match self.format {
+            Format::Npy => npy::write(&mut self.draft, numbers),
+            Format::Csv => csv::write(&mut self.draft, numbers),
+        };
+        written.map_err(|e| self.draft.cannot_write(e))
+    }
+
+    /// Gives the file its name.
+    pub(crate) fn finish(self) -> Result<()> {
+        self.draft.finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_written_is_read() {
+        let folder = tempfile::tempdir().unwrap();
+        for name in ["a.npy", "a.csv"] {
+            let path = folder.path().join(name);
+            let mut writer = Writer::new(&path, &[2, 3], Precision::F32).unwrap();
+            writer.write(&[1.5_f32, -0.0, f32::NAN]).unwrap();
+            writer.write(&[f32::INFINITY, 1e-45, 0.1]).unwrap();
+            assert!(!path.exists());
+            writer.finish().unwrap();
+            let rows = Rows::read(&path).unwrap();
+            let found: Vec<u64> = rows
+                .numbers
+                .iter()
+                .map(|x| (*x as f32).to_bits().into())
+                .collect();
+            let expected = [1.5, -0.0, f32::NAN, f32::INFINITY, 1e-45, 0.1];
+            assert_eq!(found, expected.map(|x| u64::from(x.to_bits())), "{name}");
+            assert_eq!(rows.len(), 2);
+        }
+    }
+
+    #[test]
+    fn other_names_are_refused() {
+        let error = Writer::new(Path::new("a.txt"), &[1], Precision::F32).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "`a.txt`: the name does not say a format, wanted one that ends in .npy or .csv"
+        );
+    }
+}

@@ -1,0 +1,180 @@
+//! `fnn`: models evaluated and turned into Rust modules, from the command line.
+
+use std::{
+    io::{self, ErrorKind, IsTerminal, Write},
+    path::PathBuf,
+    process::ExitCode,
+    time::{Duration, Instant},
+};
+
+use clap::{Parser, Subcommand};
+use fnn_std::{Activation, Error, Precision, eval, generate, import};
+use indicatif::{ProgressBar, ProgressStyle};
+
+/// A trained feed-forward network and its exact Jacobian.
+#[derive(Parser)]
+#[command(version, arg_required_else_help = true)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Evaluate a model and its Jacobian for a file of inputs.
+    ///
+    /// Without --output the first rows are printed; without --output and --jacobian their Jacobians
+    /// too.
+    Eval {
+        /// The model: a safetensors file.
+        model: PathBuf,
+        /// The inputs, .npy or .csv: one a row, or an array of one dimension for a single one.
+        #[arg(long, value_name = "X")]
+        input: PathBuf,
+        /// Write the outputs here, .npy or .csv: [rows, outputs].
+        #[arg(long, value_name = "Y")]
+        output: Option<PathBuf>,
+        /// Write the Jacobians here, .npy or .csv: [rows, outputs, inputs].
+        #[arg(long, value_name = "J")]
+        jacobian: Option<PathBuf>,
+        /// The number format of the evaluation and its results, f32 or f64 [default: the model's].
+        #[arg(long)]
+        precision: Option<Precision>,
+        /// The order of accumulation of the Jacobian: auto, forward, reverse or a number of layers.
+        #[arg(long, default_value = "auto")]
+        order: eval::Order,
+        /// The activations, separated by commas, one for each layer, for a file that does not
+        /// hold them.
+        #[arg(long, value_name = "LIST")]
+        activations: Option<String>,
+    },
+    /// Write a Rust module for fnn-core that holds the model and recorded evaluations of it.
+    Generate {
+        /// The model: a safetensors file.
+        model: PathBuf,
+        /// Write the module here.
+        #[arg(long, value_name = "FILE")]
+        module: PathBuf,
+        /// Record evaluations of these inputs, .npy or .csv.
+        #[arg(long, value_name = "X")]
+        input: Option<PathBuf>,
+        /// How many evaluations to record.
+        #[arg(long, value_name = "N", default_value_t = generate::RECORDS)]
+        records: usize,
+        /// The number format of the module, f32 or f64 [default: the model's].
+        #[arg(long)]
+        precision: Option<Precision>,
+        /// The activations, separated by commas, one for each layer, for a file that does not
+        /// hold them.
+        #[arg(long, value_name = "LIST")]
+        activations: Option<String>,
+    },
+}
+
+fn main() -> ExitCode {
+    match run(Arguments::parse().command) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(Failure(lines)) => {
+            let _ = write!(io::stderr(), "{lines}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// The lines that say why the program failed.
+struct Failure(String);
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        let mut lines = format!("error: {error}\n");
+        for line in error.help() {
+            lines += &format!("help: {line}\n");
+        }
+        Self(lines)
+    }
+}
+
+fn run(command: Command) -> Result<(), Failure> {
+    match command {
+        Command::Eval {
+            model,
+            input,
+            output,
+            jacobian,
+            precision,
+            order,
+            activations,
+        } => {
+            let options = eval::Options {
+                input,
+                output,
+                jacobian,
+                precision,
+                order,
+                import: import_options(activations)?,
+            };
+            let report = eval::run(&model, &options, &mut progress())?;
+            report.map_or(Ok(()), |report| print(&report.to_string()))
+        }
+        Command::Generate {
+            model,
+            module,
+            input,
+            records,
+            precision,
+            activations,
+        } => {
+            let options = generate::Options {
+                input,
+                records: Some(records),
+                precision,
+                import: import_options(activations)?,
+            };
+            let report = generate::run(&model, &module, &options)?;
+            let _ = write!(io::stderr(), "{report}");
+            Ok(())
+        }
+    }
+}
+
+fn import_options(activations: Option<String>) -> Result<import::Options, Error> {
+    let activations = activations
+        .map(|list| Activation::parse_list(&list))
+        .transpose()?;
+    Ok(import::Options { activations })
+}
+
+/// A bar on the terminal, if there is one, for what takes longer than a moment.
+fn progress() -> impl FnMut(usize, usize) {
+    let start = Instant::now();
+    let is_shown = io::stderr().is_terminal();
+    let mut bar = None;
+    move |done, total| {
+        if !is_shown || (bar.is_none() && start.elapsed() < Duration::from_millis(500)) {
+            return;
+        }
+        let bar = bar.get_or_insert_with(|| {
+            let style = ProgressStyle::with_template("{bar:40} {pos}/{len} rows, {eta} left");
+            ProgressBar::new(total as u64)
+                .with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
+        });
+        bar.set_position(done as u64);
+        if done == total {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+/// Writes to standard output; that nobody reads it to the end is no error.
+fn print(text: &str) -> Result<(), Failure> {
+    let mut stdout = io::stdout().lock();
+    match stdout
+        .write_all(text.as_bytes())
+        .and_then(|()| stdout.flush())
+    {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(Failure(format!(
+            "error: cannot write to standard output: {error}\n"
+        ))),
+        _ => Ok(()),
+    }
+}

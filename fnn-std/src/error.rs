@@ -1,0 +1,127 @@
+//! What can go wrong.
+
+use std::{
+    error, fmt, io,
+    path::{Path, PathBuf},
+};
+
+/// Why something could not be done: one line that names the file, what was found and what was
+/// wanted, and [`help`](Self::help) where there is a remedy.
+#[derive(Debug)]
+pub struct Error(Box<Inner>);
+
+/// What the functions of this crate return.
+pub type Result<T> = std::result::Result<T, Error>;
+
+#[derive(Debug)]
+struct Inner {
+    file: Option<PathBuf>,
+    kind: Kind,
+    help: Vec<String>,
+}
+
+#[derive(Debug)]
+enum Kind {
+    /// The operating system refused: what was being done, and its answer.
+    System(&'static str, io::Error),
+    /// What was given cannot be used: found and wanted.
+    Refused(String),
+}
+
+impl Error {
+    /// What was given cannot be used; `found` says what it is and what was wanted.
+    pub(crate) fn refused(found: impl Into<String>) -> Self {
+        Self::of(Kind::Refused(found.into()))
+    }
+
+    /// The operating system refused to `verb` the file at `path`.
+    pub(crate) fn system(verb: &'static str, path: &Path, error: io::Error) -> Self {
+        Self::of(Kind::System(verb, error)).in_file(path)
+    }
+
+    fn of(kind: Kind) -> Self {
+        Self(Box::new(Inner {
+            file: None,
+            kind,
+            help: Vec::new(),
+        }))
+    }
+
+    /// The same error, told to be about the file at `path` unless it names one already.
+    #[must_use]
+    pub(crate) fn in_file(mut self, path: &Path) -> Self {
+        self.0.file.get_or_insert_with(|| path.to_owned());
+        self
+    }
+
+    /// The same error with one more line of help.
+    #[must_use]
+    pub(crate) fn with_help(mut self, line: impl Into<String>) -> Self {
+        self.0.help.push(line.into());
+        self
+    }
+
+    /// What to do about it, one remedy a line; often empty.
+    pub fn help(&self) -> impl Iterator<Item = &str> {
+        self.0.help.iter().map(String::as_str)
+    }
+}
+
+impl fmt::Display for Error {
+    /// One line, whatever bytes the names in it hold.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut line = String::new();
+        match (&self.0.kind, &self.0.file) {
+            (Kind::System(verb, error), Some(file)) => {
+                line += &format!("cannot {verb} `{}`: {error}", file.display());
+            }
+            (Kind::System(verb, error), None) => line += &format!("cannot {verb}: {error}"),
+            (Kind::Refused(found), Some(file)) => {
+                line += &format!("`{}`: {found}", file.display());
+            }
+            (Kind::Refused(found), None) => line += found,
+        }
+        for c in line.chars() {
+            if c.is_control() {
+                write!(f, "{}", c.escape_default())?;
+            } else {
+                write!(f, "{c}")?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl error::Error for Error {
+    fn source(&self) -> Option<&(dyn error::Error + 'static)> {
+        match &self.0.kind {
+            Kind::System(_, error) => Some(error),
+            Kind::Refused(_) => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn is_one_line_whatever_the_names_hold() {
+        let error = Error::refused("tensor `a\nb\u{1b}[31m` is odd").in_file(Path::new("m\n.npy"));
+        assert_eq!(
+            error.to_string(),
+            r"`m\n.npy`: tensor `a\nb\u{1b}[31m` is odd"
+        );
+    }
+
+    #[test]
+    fn keeps_the_first_file_and_the_order_of_help() {
+        let error = Error::refused("no")
+            .in_file(Path::new("inner"))
+            .in_file(Path::new("outer"))
+            .with_help("first")
+            .with_help("second");
+        assert_eq!(error.to_string(), "`inner`: no");
+        assert_eq!(error.help().collect::<Vec<_>>(), ["first", "second"]);
+    }
+}

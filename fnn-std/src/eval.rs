@@ -1,0 +1,291 @@
+//! A model evaluated for a file of inputs: what `fnn eval` does.
+
+use std::{
+    fmt,
+    path::{Path, PathBuf},
+    str::FromStr,
+};
+
+use crate::{
+    array::{Rows, Writer},
+    error::{Error, Result},
+    evaluator::{Evaluator, Float},
+    import,
+    model::{Model, Precision},
+};
+
+/// What [`run`] is told: the options of `fnn eval`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Options {
+    /// The file of inputs, `.npy` or `.csv`: [rows, inputs], or one dimension for one row.
+    pub input: PathBuf,
+    /// Where the outputs go, `.npy` or `.csv`: [rows, outputs].
+    pub output: Option<PathBuf>,
+    /// Where the Jacobians go: `.npy` with the shape [rows, outputs, inputs], or `.csv` with one
+    /// Jacobian a line, row by row.
+    pub jacobian: Option<PathBuf>,
+    /// The number format of the evaluation and of what is written; the model's own by default.
+    pub precision: Option<Precision>,
+    /// The order of accumulation of the Jacobian.
+    pub order: Order,
+    /// How the model is read.
+    pub import: import::Options,
+}
+
+/// The order in which the Jacobian is accumulated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Order {
+    /// The order with the fewest multiply-adds of those that there are.
+    #[default]
+    Auto,
+    /// From the inputs on.
+    Forward,
+    /// From the outputs back.
+    Reverse,
+    /// Forward through this many layers, in reverse through the others.
+    Cut(usize),
+}
+
+/// What [`run`] found and did not write to files: the first rows, to be displayed.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Report {
+    inputs: Vec<String>,
+    outputs: Vec<String>,
+    precision: Precision,
+    rows: Vec<Row>,
+    /// Rows of the input, those not held here included.
+    total: usize,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+struct Row {
+    value: Vec<f64>,
+    /// Row by row.
+    jacobian: Option<Vec<f64>>,
+}
+
+/// Rows that a report holds at most.
+const SHOWN: usize = 8;
+
+/// Reads the model at `model`, evaluates it for every row of the input, and writes value and
+/// Jacobian to the files that `options` names. Where no file is named for the value the report
+/// holds that of the first rows; where none is named at all, their Jacobians too.
+///
+/// `progress` is called after each row with the number of rows done and of all rows.
+///
+/// Files appear whole under their names, or not at all.
+///
+/// # Errors
+/// Whatever keeps it from being done: a file that cannot be read, is damaged or does not fit the
+/// model; a file that cannot be written; an order other than forward, which is the only one there
+/// is.
+pub fn run(
+    model: &Path,
+    options: &Options,
+    progress: &mut dyn FnMut(usize, usize),
+) -> Result<Option<Report>> {
+    if let Order::Reverse | Order::Cut(_) = options.order {
+        return Err(Error::refused(
+            "the Jacobian cannot be accumulated in this order yet: forward is what there is",
+        )
+        .with_help("leave --order out, or say --order forward"));
+    }
+    if options.output.is_some() && options.output == options.jacobian {
+        return Err(Error::refused("--output and --jacobian name the same file"));
+    }
+    let model = import::read(model, &options.import)?;
+    let rows = Rows::read(&options.input)?;
+    let rows = rows
+        .for_model(&model)
+        .map_err(|e| e.in_file(&options.input))?;
+    match options.precision.unwrap_or(model.precision()) {
+        Precision::F32 => evaluate::<f32>(&model, &rows, options, progress),
+        Precision::F64 => evaluate::<f64>(&model, &rows, options, progress),
+    }
+}
+
+fn evaluate<T: Float>(
+    model: &Model,
+    rows: &Rows,
+    options: &Options,
+    progress: &mut dyn FnMut(usize, usize),
+) -> Result<Option<Report>> {
+    let (inputs, outputs) = (model.inputs(), model.outputs());
+    let writer = |path: &Option<PathBuf>, shape: &[usize]| match path {
+        Some(path) => Writer::new(path, shape, T::PRECISION).map(Some),
+        None => Ok(None),
+    };
+    let mut values = writer(&options.output, &[rows.len(), outputs])?;
+    let mut jacobians = writer(&options.jacobian, &[rows.len(), outputs, inputs])?;
+
+    let shown = if values.is_some() { 0 } else { SHOWN };
+    let with_jacobian = jacobians.is_some() || shown > 0;
+    // Without files, rows that are not shown need not be known.
+    let needed = if values.is_some() || jacobians.is_some() {
+        rows.len()
+    } else {
+        shown
+    };
+
+    let mut evaluator = Evaluator::<T>::new(model)?;
+    let mut value = vec![T::ZERO; outputs];
+    let mut jacobian = vec![T::ZERO; if with_jacobian { outputs * inputs } else { 0 }];
+    let mut x = vec![T::ZERO; inputs];
+    let mut report = Vec::new();
+    for (number, row) in rows.iter().take(needed).enumerate() {
+        for (x, &row) in x.iter_mut().zip(row) {
+            *x = T::from_f64(row);
+        }
+        if with_jacobian {
+            evaluator.evaluate(&x, &mut value, &mut jacobian)?;
+        } else {
+            evaluator.value(&x, &mut value)?;
+        }
+        if let Some(values) = &mut values {
+            values.write(&value)?;
+        }
+        if let Some(jacobians) = &mut jacobians {
+            jacobians.write(&jacobian)?;
+        }
+        if number < shown {
+            let wide = |numbers: &[T]| numbers.iter().map(|x| x.to_f64()).collect();
+            report.push(Row {
+                value: wide(&value),
+                jacobian: jacobians.is_none().then(|| wide(&jacobian)),
+            });
+        }
+        progress(number + 1, needed);
+    }
+    for writer in [values, jacobians].into_iter().flatten() {
+        writer.finish()?;
+    }
+    if shown == 0 {
+        return Ok(None);
+    }
+    let names = |known: Option<&[String]>, letter, count| match known {
+        Some(names) => names.to_vec(),
+        None => (0..count).map(|i| format!("{letter}{i}")).collect(),
+    };
+    Ok(Some(Report {
+        inputs: names(model.input_names(), 'x', inputs),
+        outputs: names(model.output_names(), 'y', outputs),
+        precision: T::PRECISION,
+        rows: report,
+        total: rows.len(),
+    }))
+}
+
+impl fmt::Display for Report {
+    /// For each row the outputs by name, then the Jacobian with one line an output and one column
+    /// an input; numbers are the shortest that read back to the same bits.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let number = |x: f64| match self.precision {
+            Precision::F32 => format!("{:?}", x as f32),
+            Precision::F64 => format!("{x:?}"),
+        };
+        let names = self.outputs.iter().map(|name| name.chars().count());
+        let margin = names.max().unwrap_or(0).max("jacobian".len());
+        for (at, row) in self.rows.iter().enumerate() {
+            if self.total > 1 {
+                writeln!(f, "row {at}")?;
+            }
+            let values: Vec<_> = row.value.iter().map(|&y| number(y)).collect();
+            let wide = values.iter().map(String::len).max().unwrap_or(0);
+            for (name, y) in self.outputs.iter().zip(&values) {
+                writeln!(f, "{name:margin$}  {y:>wide$}")?;
+            }
+            let Some(jacobian) = &row.jacobian else {
+                continue;
+            };
+            let lines = jacobian.chunks_exact(self.inputs.len());
+            let lines: Vec<Vec<_>> = lines
+                .map(|line| line.iter().map(|&d| number(d)).collect())
+                .collect();
+            let widths: Vec<_> = self
+                .inputs
+                .iter()
+                .enumerate()
+                .map(|(j, name)| {
+                    let cells = lines.iter().map(|line| line[j].len());
+                    cells.chain([name.chars().count()]).max().unwrap_or(0)
+                })
+                .collect();
+            write!(f, "{:margin$}", "jacobian")?;
+            for (name, wide) in self.inputs.iter().zip(&widths) {
+                write!(f, "  {name:>wide$}")?;
+            }
+            writeln!(f)?;
+            for (name, line) in self.outputs.iter().zip(&lines) {
+                write!(f, "{name:margin$}")?;
+                for (d, wide) in line.iter().zip(&widths) {
+                    write!(f, "  {d:>wide$}")?;
+                }
+                writeln!(f)?;
+            }
+        }
+        if self.total > self.rows.len() {
+            let more = self.total - self.rows.len();
+            writeln!(
+                f,
+                "{more} more rows are not shown; --output and --jacobian write all"
+            )?;
+        }
+        Ok(())
+    }
+}
+
+impl FromStr for Order {
+    type Err = Error;
+
+    /// # Errors
+    /// Anything but `auto`, `forward`, `reverse` and a number of layers.
+    fn from_str(text: &str) -> Result<Self> {
+        match text {
+            "auto" => Ok(Self::Auto),
+            "forward" => Ok(Self::Forward),
+            "reverse" => Ok(Self::Reverse),
+            _ => text.parse().map(Self::Cut).map_err(|_| {
+                Error::refused(format!(
+                    "the order `{text}` is not `auto`, `forward`, `reverse` or a number of layers"
+                ))
+            }),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_report_is_a_table() {
+        let report = Report {
+            inputs: vec!["x".to_owned(), "speed".to_owned()],
+            outputs: vec!["y".to_owned()],
+            precision: Precision::F32,
+            rows: vec![Row {
+                value: vec![f64::from(0.1_f32)],
+                jacobian: Some(vec![1.0, -2.5e-7]),
+            }],
+            total: 3,
+        };
+        assert_eq!(
+            report.to_string(),
+            "row 0\n\
+             y         0.1\n\
+             jacobian    x    speed\n\
+             y         1.0  -2.5e-7\n\
+             2 more rows are not shown; --output and --jacobian write all\n"
+        );
+    }
+
+    #[test]
+    fn orders_parse() {
+        assert_eq!("auto".parse::<Order>().unwrap(), Order::Auto);
+        assert_eq!("3".parse::<Order>().unwrap(), Order::Cut(3));
+        assert_eq!(
+            "back".parse::<Order>().unwrap_err().to_string(),
+            "the order `back` is not `auto`, `forward`, `reverse` or a number of layers"
+        );
+    }
+}

@@ -1,0 +1,176 @@
+//! Whole files: read with a look at what they are, written so that they appear complete.
+
+use std::{
+    ffi::OsString,
+    fs,
+    io::{self, BufWriter, Write},
+    path::{Path, PathBuf},
+};
+
+use tempfile::NamedTempFile;
+
+use crate::error::{Error, Result};
+
+/// The bytes of the file at `path`, which must be a regular file of at most `most` bytes.
+pub(crate) fn read(path: &Path, most: u64) -> Result<Vec<u8>> {
+    let metadata = fs::metadata(path).map_err(|e| Error::system("read", path, e))?;
+    if metadata.is_dir() {
+        return Err(Error::refused("this is a folder, wanted a file").in_file(path));
+    }
+    if !metadata.is_file() {
+        return Err(Error::refused("this is a device or a pipe, wanted a file").in_file(path));
+    }
+    if metadata.len() > most {
+        return Err(Error::refused(format!(
+            "the file has {} bytes, wanted at most {most}",
+            metadata.len()
+        ))
+        .in_file(path));
+    }
+    fs::read(path).map_err(|e| Error::system("read", path, e))
+}
+
+/// A file that is being written. It gets its name with [`finish`](Self::finish); if it is dropped
+/// before, nothing is left of it and what had the name before is untouched.
+#[derive(Debug)]
+pub(crate) struct Draft {
+    path: PathBuf,
+    file: BufWriter<NamedTempFile>,
+}
+
+impl Draft {
+    /// Starts a file that will be called `path`.
+    pub(crate) fn new(path: &Path) -> Result<Self> {
+        let cannot = |e| Error::system("write", path, e);
+        // A link stays a link: what it points to is replaced.
+        let target = match fs::symlink_metadata(path) {
+            Ok(found) if found.is_symlink() => fs::canonicalize(path).map_err(cannot)?,
+            _ => path.to_owned(),
+        };
+        match fs::metadata(&target) {
+            Ok(found) if found.is_dir() => {
+                return Err(
+                    Error::refused("this is a folder, wanted the name of a file to write")
+                        .in_file(path),
+                );
+            }
+            // To rename a file to the name of a device would replace the device.
+            Ok(found) if !found.is_file() => {
+                return Err(
+                    Error::refused("this is a device or a pipe, wanted a file to write")
+                        .in_file(path),
+                );
+            }
+            _ => {}
+        }
+        let Some(name) = target.file_name() else {
+            return Err(Error::refused("this is not the name of a file").in_file(path));
+        };
+        let folder = match target.parent() {
+            Some(folder) if !folder.as_os_str().is_empty() => folder,
+            _ => Path::new("."),
+        };
+        let mut prefix = OsString::from(".");
+        prefix.push(name);
+        prefix.push(".");
+        let mut draft = tempfile::Builder::new();
+        draft.prefix(&prefix);
+        #[cfg(unix)]
+        {
+            // As if created under its own name: the user's mask takes away from this.
+            use std::os::unix::fs::PermissionsExt;
+            draft.permissions(fs::Permissions::from_mode(0o666));
+        }
+        let draft = draft.tempfile_in(folder).map_err(cannot)?;
+        Ok(Self {
+            path: target,
+            file: BufWriter::new(draft),
+        })
+    }
+
+    /// Gives the file its name.
+    pub(crate) fn finish(self) -> Result<()> {
+        let path = self.path;
+        let file = self
+            .file
+            .into_inner()
+            .map_err(|e| Error::system("write", &path, e.into_error()))?;
+        file.persist(&path)
+            .map_err(|e| Error::system("write", &path, e.error))?;
+        Ok(())
+    }
+
+    /// The error for a write that failed.
+    pub(crate) fn cannot_write(&self, error: io::Error) -> Error {
+        Error::system("write", &self.path, error)
+    }
+}
+
+impl Write for Draft {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.file.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_draft_appears_when_it_is_finished_and_leaves_nothing_otherwise() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.txt");
+        let files = || fs::read_dir(folder.path()).unwrap().count();
+
+        let mut draft = Draft::new(&path).unwrap();
+        draft.write_all(b"half").unwrap();
+        drop(draft);
+        assert_eq!(files(), 0);
+
+        let mut draft = Draft::new(&path).unwrap();
+        draft.write_all(b"whole").unwrap();
+        assert!(!path.exists());
+        draft.finish().unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"whole");
+        assert_eq!(files(), 1);
+    }
+
+    #[test]
+    fn folders_and_devices_are_neither_read_nor_replaced() {
+        let folder = tempfile::tempdir().unwrap();
+        assert!(Draft::new(folder.path()).is_err());
+        assert!(read(folder.path(), 10).is_err());
+        #[cfg(unix)]
+        {
+            assert!(Draft::new(Path::new("/dev/null")).is_err());
+            assert!(read(Path::new("/dev/null"), 10).is_err());
+        }
+        let path = folder.path().join("a");
+        fs::write(&path, [0; 11]).unwrap();
+        assert_eq!(
+            read(&path, 10).unwrap_err().to_string(),
+            format!(
+                "`{}`: the file has 11 bytes, wanted at most 10",
+                path.display()
+            )
+        );
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_link_stays_a_link() {
+        let folder = tempfile::tempdir().unwrap();
+        let (file, link) = (folder.path().join("file"), folder.path().join("link"));
+        fs::write(&file, "old").unwrap();
+        std::os::unix::fs::symlink(&file, &link).unwrap();
+        let mut draft = Draft::new(&link).unwrap();
+        draft.write_all(b"new").unwrap();
+        draft.finish().unwrap();
+        assert_eq!(fs::read(&file).unwrap(), b"new");
+        assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
+    }
+}

@@ -1,0 +1,541 @@
+//! A model as a Rust module for `fnn-core`: what `fnn generate` does.
+//!
+//! The module holds items only, so that it can be included anywhere:
+//!
+//! - `Scalar`, the number format,
+//! - `Network`, the type of the network, and `NETWORK`, the network with its weights,
+//! - `Workspace`, the scratch memory that an evaluation of it takes,
+//! - `RECORDS`, inputs with the value and the Jacobian that were computed for them here, to the
+//!   bit: `NETWORK.replay(&RECORDS, &mut workspace)` shows that a device computes the same.
+//!
+//! # In a build script
+//!
+//! `build.rs`, with `fnn-std` among the build dependencies:
+//!
+//! ```no_run
+//! fn main() -> Result<(), fnn_std::Error> {
+//!     fnn_std::generate::in_build_script("models/policy.safetensors", "policy.rs", &Default::default())
+//! }
+//! ```
+//!
+//! and in the crate:
+//!
+//! ```ignore
+//! mod policy {
+//!     include!(concat!(env!("OUT_DIR"), "/policy.rs"));
+//! }
+//! ```
+
+use std::{
+    env,
+    fmt::{self, Write},
+    io::Write as _,
+    path::{Path, PathBuf},
+};
+
+use crate::{
+    activation::Activation,
+    array::Rows,
+    error::{Error, Result},
+    evaluator::{Evaluator, Float},
+    file::Draft,
+    import,
+    model::{Layer, Model, Precision},
+};
+
+/// What [`run`] is told: the options of `fnn generate`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Options {
+    /// A file of inputs, `.npy` or `.csv`, to take the records from; without one the inputs are
+    /// zero and numbers between -1 and 1.
+    pub input: Option<PathBuf>,
+    /// How many records the module holds, [`RECORDS`] by default; fewer where there are fewer
+    /// inputs.
+    pub records: Option<usize>,
+    /// The number format of the module; the model's own by default.
+    pub precision: Option<Precision>,
+    /// How the model is read.
+    pub import: import::Options,
+}
+
+/// Records in a module that was not told how many.
+pub const RECORDS: usize = 16;
+
+/// Reads the model at `model` and writes a module made from it to `module`, which appears whole
+/// or not at all.
+///
+/// # Errors
+/// Whatever keeps it from being done: a file that cannot be read, is damaged or does not fit the
+/// model, or one that cannot be written; inputs of which none gives finite numbers.
+pub fn run(model: &Path, module: &Path, options: &Options) -> Result<Report> {
+    let model = import::read(model, &options.import)?;
+    let mut new = Module::new(&model);
+    if let Some(input) = &options.input {
+        new = new
+            .inputs(Rows::read(input)?)
+            .map_err(|e| e.in_file(input))?;
+    }
+    if let Some(records) = options.records {
+        new = new.records(records);
+    }
+    if let Some(precision) = options.precision {
+        new = new.precision(precision);
+    }
+    new.write(module)
+}
+
+/// As [`run`], in a build script: the module is called `module` and lies in the folder that Cargo
+/// names in `OUT_DIR`; Cargo is told to run the script again when the model or the inputs change,
+/// and shows a warning for each input that was left out.
+///
+/// # Errors
+/// As [`run`]; and if `OUT_DIR` is not set, for this is not a build script then.
+pub fn in_build_script(
+    model: impl AsRef<Path>,
+    module: impl AsRef<Path>,
+    options: &Options,
+) -> Result<()> {
+    let model = model.as_ref();
+    let Some(folder) = env::var_os("OUT_DIR") else {
+        return Err(Error::refused(
+            "OUT_DIR is not set, wanted a build script run by Cargo",
+        ));
+    };
+    for file in [Some(model), options.input.as_deref()]
+        .into_iter()
+        .flatten()
+    {
+        println!("cargo::rerun-if-changed={}", file.display());
+    }
+    let report = run(model, &Path::new(&folder).join(module), options)?;
+    for line in report.to_string().lines() {
+        println!("cargo::warning={line}");
+    }
+    Ok(())
+}
+
+/// A module in the making.
+///
+/// ```
+/// use fnn_std::{Activation, Model, Precision, generate::Module, model::{Layer, Tensor}};
+///
+/// let weight = Tensor { name: "w".to_owned(), shape: vec![1, 2], numbers: vec![0.5, -2.0] };
+/// let layer = Layer::new(weight, None, Activation::Tanh)?;
+/// let model = Model::new(vec![layer], Precision::F32)?;
+/// let module = Module::new(&model).records(2).text()?.0;
+/// assert!(module.contains("fnn_core::Dense<f32, 2, 1, fnn_core::Tanh>"));
+/// # Ok::<(), fnn_std::Error>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct Module<'m> {
+    model: &'m Model,
+    inputs: Option<Rows>,
+    records: usize,
+    precision: Precision,
+}
+
+/// What became of the inputs that were to be recorded. It displays as one line for each that was
+/// left out, so as nothing where all were taken.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Report {
+    left_out: Vec<usize>,
+}
+
+impl<'m> Module<'m> {
+    /// A module made from `model`, in its own precision.
+    pub fn new(model: &'m Model) -> Self {
+        Self {
+            model,
+            inputs: None,
+            records: RECORDS,
+            precision: model.precision(),
+        }
+    }
+
+    /// With records of these inputs.
+    ///
+    /// # Errors
+    /// Inputs that are not those of the model: [`Rows::for_model`].
+    pub fn inputs(mut self, inputs: Rows) -> Result<Self> {
+        self.inputs = Some(inputs.for_model(self.model)?);
+        Ok(self)
+    }
+
+    /// With at most this many records, taken from inputs spread evenly over all of them.
+    #[must_use]
+    pub fn records(mut self, records: usize) -> Self {
+        self.records = records;
+        self
+    }
+
+    /// In this number format.
+    #[must_use]
+    pub fn precision(mut self, precision: Precision) -> Self {
+        self.precision = precision;
+        self
+    }
+
+    /// Writes the module to the file at `path`, which appears whole or not at all.
+    ///
+    /// # Errors
+    /// As [`text`](Self::text), and a file that cannot be written.
+    pub fn write(&self, path: impl AsRef<Path>) -> Result<Report> {
+        let (text, report) = self.text()?;
+        let mut draft = Draft::new(path.as_ref())?;
+        draft
+            .write_all(text.as_bytes())
+            .map_err(|e| draft.cannot_write(e))?;
+        draft.finish()?;
+        Ok(report)
+    }
+
+    /// The text of the module.
+    ///
+    /// # Errors
+    /// A weight that is too large for the number format; inputs of which none gives finite
+    /// numbers.
+    pub fn text(&self) -> Result<(String, Report)> {
+        match self.precision {
+            Precision::F32 => self.text_in::<f32>(),
+            Precision::F64 => self.text_in::<f64>(),
+        }
+    }
+
+    fn text_in<T: Float>(&self) -> Result<(String, Report)> {
+        let (records, left_out) = self.evaluate::<T>()?;
+        let mut text = String::new();
+        let _ = self.print::<T>(&mut text, &records);
+        Ok((text, Report { left_out }))
+    }
+
+    /// The records, and the numbers of the inputs that give a number that is not finite.
+    fn evaluate<T: Float>(&self) -> Result<(Vec<Record<T>>, Vec<usize>)> {
+        let mut evaluator = Evaluator::<T>::new(self.model)?;
+        let (inputs, outputs) = (self.model.inputs(), self.model.outputs());
+        let rows = self.inputs.clone();
+        let rows = rows.map_or_else(|| arbitrary(inputs, self.records), Ok)?;
+        let wanted = self.records.min(rows.len());
+        let (mut records, mut left_out) = (Vec::new(), Vec::new());
+        for at in 0..wanted {
+            // From the first to the last, in even steps.
+            let row = at * (rows.len() - 1) / (wanted - 1).max(1);
+            let x = rows.get(row).unwrap_or_default();
+            let mut record = Record {
+                input: x.iter().map(|&x| T::from_f64(x)).collect(),
+                value: vec![T::ZERO; outputs],
+                jacobian: vec![T::ZERO; outputs * inputs],
+            };
+            evaluator.evaluate(&record.input, &mut record.value, &mut record.jacobian)?;
+            let is_finite = |numbers: &Vec<T>| numbers.iter().all(|x| x.to_f64().is_finite());
+            if [&record.input, &record.value, &record.jacobian]
+                .into_iter()
+                .all(is_finite)
+            {
+                records.push(record);
+            } else {
+                left_out.push(row);
+            }
+        }
+        if records.is_empty() && wanted > 0 {
+            return Err(Error::refused(
+                "no input gives a value and a Jacobian of finite numbers to record",
+            )
+            .with_help("give inputs of the kind that the model was trained with: --input X.npy"));
+        }
+        Ok((records, left_out))
+    }
+
+    fn print<T: Float>(&self, f: &mut String, records: &[Record<T>]) -> fmt::Result {
+        let model = self.model;
+        let scalar = T::NAME;
+        let (inputs, outputs) = (model.inputs(), model.outputs());
+        let version = env!("CARGO_PKG_VERSION");
+        match model.source() {
+            Some(source) => {
+                let (file, sha256) = (one_line(&source.file), &source.sha256);
+                writeln!(
+                    f,
+                    "// Generated by fnn {version} from `{file}` (sha256 {sha256}). Do not edit."
+                )?;
+            }
+            None => writeln!(
+                f,
+                "// Generated by fnn {version} from a model that was in no file. Do not edit."
+            )?,
+        }
+
+        writeln!(
+            f,
+            "\n/// The number format of the weights, the inputs and the outputs."
+        )?;
+        writeln!(f, "#[allow(dead_code)]\npub type Scalar = {scalar};\n")?;
+
+        let sizes: Vec<_> = model
+            .layers()
+            .iter()
+            .map(|l| l.outputs().to_string())
+            .collect();
+        let (parameters, bytes) = (
+            model.parameters(),
+            model.parameters() * self.precision.bytes(),
+        );
+        let (value, jacobian) = (model.value_multiply_adds(), model.jacobian_multiply_adds());
+        let summary = [
+            format!(
+                "The network {inputs}-{}: {parameters} parameters, {bytes} bytes of flash.",
+                sizes.join("-")
+            ),
+            format!("Its value takes {value} multiply-adds, its Jacobian {jacobian} more."),
+        ];
+        wrap(f, "/// ", summary.iter().flat_map(|s| s.split(' ')))?;
+        for (what, names) in [
+            ("inputs", model.input_names()),
+            ("outputs", model.output_names()),
+        ] {
+            if let Some(names) = names {
+                writeln!(f, "///\n/// The {what}:")?;
+                for (i, name) in names.iter().enumerate() {
+                    writeln!(f, "/// {i}. `{}`", one_line(name))?;
+                }
+            }
+        }
+        writeln!(f, "#[rustfmt::skip]")?;
+        writeln!(
+            f,
+            "pub type Network = fnn_core::Network<\n    fnn_core::Chain!["
+        )?;
+        let runs = runs(model.layers());
+        for run in &runs {
+            let layer = type_of::<T>(&run[0]);
+            match run.len() {
+                1 => writeln!(f, "        {layer},")?,
+                depth => writeln!(f, "        [{layer}; {depth}],")?,
+            }
+        }
+        writeln!(f, "    ],\n>;\n")?;
+
+        writeln!(f, "/// The network with its weights, column by column.")?;
+        writeln!(f, "{ATTRIBUTES}")?;
+        writeln!(
+            f,
+            "pub static NETWORK: Network = fnn_core::Network::new(fnn_core::chain!["
+        )?;
+        for run in &runs {
+            match run {
+                [layer] => print_layer::<T>(f, "    ", layer)?,
+                layers => {
+                    writeln!(f, "    [")?;
+                    for layer in *layers {
+                        print_layer::<T>(f, "        ", layer)?;
+                    }
+                    writeln!(f, "    ],")?;
+                }
+            }
+        }
+        writeln!(f, "]);\n")?;
+
+        writeln!(
+            f,
+            "/// The scratch memory that an evaluation of the network takes.\n#[allow(dead_code)]"
+        )?;
+        writeln!(
+            f,
+            "pub type Workspace = fnn_core::Workspace<{scalar}, {{ Network::WORKSPACE }}>;\n"
+        )?;
+
+        let count = records.len();
+        writeln!(
+            f,
+            "/// Inputs with the value and the Jacobian that the network must give for them, to the bit."
+        )?;
+        writeln!(f, "{ATTRIBUTES}")?;
+        writeln!(
+            f,
+            "pub static RECORDS: [fnn_core::Record<{scalar}, {inputs}, {outputs}>; {count}] = ["
+        )?;
+        for record in records {
+            writeln!(f, "    fnn_core::Record {{")?;
+            print_numbers(f, "        input: ", record.input.iter().copied())?;
+            print_numbers(f, "        value: ", record.value.iter().copied())?;
+            writeln!(f, "        jacobian: [")?;
+            for row in record.jacobian.chunks_exact(inputs) {
+                print_numbers(f, "            ", row.iter().copied())?;
+            }
+            writeln!(f, "        ],\n    }},")?;
+        }
+        writeln!(f, "];")
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for row in &self.left_out {
+            writeln!(
+                f,
+                "row {row} of the inputs is not recorded: it gives numbers that are not finite"
+            )?;
+        }
+        Ok(())
+    }
+}
+
+/// Numbers are written in full, so some may look like a constant that they are not; a crate may
+/// leave the records alone.
+const ATTRIBUTES: &str = "#[rustfmt::skip]\n#[allow(dead_code, clippy::approx_constant)]";
+
+/// The longest line with numbers or words.
+const WIDTH: usize = 100;
+
+struct Record<T> {
+    input: Vec<T>,
+    value: Vec<T>,
+    jacobian: Vec<T>,
+}
+
+/// Zeros first, then numbers between -1 and 1 that are the same on every run.
+fn arbitrary(columns: usize, rows: usize) -> Result<Rows> {
+    let mut state = 0_u64;
+    let random = std::iter::repeat_with(|| {
+        // The SplitMix64 generator; its upper 24 bits make a number that f32 holds exactly.
+        state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let z = (state ^ (state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        ((z ^ (z >> 31)) >> 40) as f64 / f64::from(1 << 23) - 1.0
+    });
+    let zeros = std::iter::repeat_n(0.0, columns);
+    Rows::new(columns, zeros.chain(random).take(rows * columns).collect())
+}
+
+/// The layers in runs of one type.
+fn runs(layers: &[Layer]) -> Vec<&[Layer]> {
+    layers
+        .chunk_by(|a, b| type_of::<f64>(a) == type_of::<f64>(b))
+        .collect()
+}
+
+fn type_of<T: Float>(layer: &Layer) -> String {
+    let (inputs, outputs) = (layer.inputs(), layer.outputs());
+    let name = name_of(layer.activation());
+    let scalar = T::NAME;
+    match layer.activation().parameter() {
+        Some(_) => {
+            format!("fnn_core::Dense<{scalar}, {inputs}, {outputs}, fnn_core::{name}<{scalar}>>")
+        }
+        None => format!("fnn_core::Dense<{scalar}, {inputs}, {outputs}, fnn_core::{name}>"),
+    }
+}
+
+/// The type of an activation in `fnn-core`.
+fn name_of(activation: Activation) -> &'static str {
+    match activation {
+        Activation::Identity => "Identity",
+        Activation::Mish => "Mish",
+        Activation::Tanh => "Tanh",
+        Activation::Sigmoid => "Sigmoid",
+        Activation::Softplus => "Softplus",
+        Activation::Silu => "Silu",
+        Activation::Gelu => "Gelu",
+        Activation::GeluTanh => "GeluTanh",
+        Activation::Relu => "Relu",
+        Activation::LeakyRelu(_) => "LeakyRelu",
+        Activation::Elu(_) => "Elu",
+        Activation::Selu => "Selu",
+        Activation::Softsign => "Softsign",
+        Activation::HardSigmoid => "HardSigmoid",
+        Activation::HardSwish => "HardSwish",
+    }
+}
+
+fn print_layer<T: Float>(f: &mut String, indent: &str, layer: &Layer) -> fmt::Result {
+    writeln!(f, "{indent}// {}", one_line(layer.name()))?;
+    writeln!(f, "{indent}fnn_core::Dense::from_columns(")?;
+    let inner = format!("{indent}    ");
+    writeln!(f, "{inner}[")?;
+    for column in layer.columns() {
+        print_numbers(f, &format!("{inner}    "), column.map(T::from_f64))?;
+    }
+    writeln!(f, "{inner}],")?;
+    print_numbers(f, &inner, layer.bias().iter().map(|&b| T::from_f64(b)))?;
+    let name = name_of(layer.activation());
+    match layer.activation() {
+        Activation::LeakyRelu(slope) => {
+            writeln!(
+                f,
+                "{inner}fnn_core::{name} {{ slope: {} }},",
+                number(T::from_f64(slope))
+            )?;
+        }
+        Activation::Elu(alpha) => {
+            writeln!(
+                f,
+                "{inner}fnn_core::{name} {{ alpha: {} }},",
+                number(T::from_f64(alpha))
+            )?;
+        }
+        _ => writeln!(f, "{inner}fnn_core::{name},")?,
+    }
+    writeln!(f, "{indent}),")
+}
+
+/// An array of numbers, on one line where they fit.
+fn print_numbers<T: Float>(
+    f: &mut String,
+    start: &str,
+    numbers: impl Iterator<Item = T>,
+) -> fmt::Result {
+    let numbers: Vec<_> = numbers.map(number).collect();
+    let line = format!("{start}[{}],", numbers.join(", "));
+    if line.len() <= WIDTH {
+        return writeln!(f, "{line}");
+    }
+    let indent: String = start.chars().take_while(|&c| c == ' ').collect();
+    writeln!(f, "{start}[")?;
+    let items: Vec<_> = numbers.iter().map(|x| format!("{x},")).collect();
+    wrap(
+        f,
+        &format!("{indent}    "),
+        items.iter().map(String::as_str),
+    )?;
+    writeln!(f, "{indent}],")
+}
+
+/// The shortest text that the compiler reads back to the same bits.
+fn number<T: Float>(x: T) -> String {
+    match T::PRECISION {
+        Precision::F32 => format!("{:?}", x.to_f64() as f32),
+        Precision::F64 => format!("{:?}", x.to_f64()),
+    }
+}
+
+/// Words, separated by spaces, on lines that begin with `start`.
+fn wrap<'w>(f: &mut String, start: &str, words: impl Iterator<Item = &'w str>) -> fmt::Result {
+    let mut line = start.trim_end().to_owned();
+    for word in words {
+        let space = start.len() - start.trim_end().len();
+        let is_new = line.len() + space == start.len();
+        if !is_new && line.len() + 1 + word.len() > WIDTH {
+            writeln!(f, "{line}")?;
+            line = start.to_owned();
+        } else if is_new {
+            line = start.to_owned();
+        } else {
+            line.push(' ');
+        }
+        line += word;
+    }
+    writeln!(f, "{line}")
+}
+
+/// A name from a file in a comment: nothing in it can end the comment.
+fn one_line(name: &str) -> String {
+    let keep = |c: char| c.is_alphanumeric() || c == ' ' || c.is_ascii_graphic();
+    name.chars()
+        .map(|c| {
+            if keep(c) {
+                c.to_string()
+            } else {
+                c.escape_unicode().to_string()
+            }
+        })
+        .collect()
+}

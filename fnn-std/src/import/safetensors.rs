@@ -1,0 +1,482 @@
+//! safetensors: the weights of PyTorch's `nn.Sequential`, and what `__metadata__` says of them.
+
+use std::collections::{BTreeMap, HashMap};
+
+use safetensors::{Dtype, SafeTensors, tensor::TensorView};
+use serde_json::Value;
+
+use super::Options;
+use crate::{
+    activation::Activation,
+    error::{Error, Result},
+    model::{Layer, Model, Precision, Tensor},
+};
+
+/// Whether these bytes begin like a safetensors file: the length of a header, then the header, a
+/// JSON object.
+pub(super) fn recognise(bytes: &[u8]) -> bool {
+    bytes.get(8) == Some(&b'{')
+}
+
+pub(super) fn parse(bytes: &[u8], options: &Options) -> Result<Model> {
+    check_offsets(bytes)?;
+    let damaged = |e| Error::refused(format!("the file is damaged or cut off: {e}"));
+    let (_, header) = SafeTensors::read_metadata(bytes).map_err(damaged)?;
+    let file = SafeTensors::deserialize(bytes).map_err(damaged)?;
+    let none = HashMap::new();
+    let metadata = header.metadata().as_ref().unwrap_or(&none);
+
+    let pairs = pairs(&file)?;
+    let activations = activations(metadata, options, pairs.len())?;
+    let mut precision = Precision::F32;
+    let mut layers = Vec::new();
+    for (pair, activation) in pairs.into_values().zip(activations) {
+        let mut widened = |(name, view): (&str, TensorView<'_>)| {
+            let (tensor, format) = widened(name, &view)?;
+            precision = precision.max(format);
+            Ok(tensor)
+        };
+        let weight = widened(pair.weight)?;
+        let bias = pair.bias.map(widened).transpose()?;
+        layers.push(Layer::new(weight, bias, activation)?);
+    }
+    let mut model = Model::new(layers, precision)?;
+    if let Some(names) = metadata.get("inputs") {
+        model = model.with_input_names(split(names))?;
+    }
+    if let Some(names) = metadata.get("outputs") {
+        model = model.with_output_names(split(names))?;
+    }
+    Ok(model)
+}
+
+/// Refuses offsets beyond the end of the file: the library adds them up without a check.
+fn check_offsets(bytes: &[u8]) -> Result<()> {
+    let damaged = |found: &str| Error::refused(format!("the file is damaged or cut off: {found}"));
+    let Some((length, rest)) = bytes.split_first_chunk() else {
+        return Err(damaged("it is shorter than its first number"));
+    };
+    let length = u64::from_le_bytes(*length);
+    let header = usize::try_from(length).ok().and_then(|n| rest.get(..n));
+    let Some(header) = header else {
+        return Err(damaged(&format!(
+            "its header claims {length} bytes and {} are there",
+            rest.len()
+        )));
+    };
+    let entries: BTreeMap<String, Value> = serde_json::from_slice(header)
+        .map_err(|e| damaged(&format!("its header is not a JSON object: {e}")))?;
+    for (name, entry) in entries {
+        let offsets = entry.get("data_offsets").and_then(Value::as_array);
+        for offset in offsets.into_iter().flatten() {
+            if offset
+                .as_u64()
+                .is_none_or(|offset| offset > rest.len() as u64)
+            {
+                return Err(damaged(&format!(
+                    "the tensor `{name}` reaches to byte {offset} and {} are there",
+                    rest.len() - header.len()
+                )));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The tensors of a layer.
+struct Pair<'f> {
+    weight: (&'f str, TensorView<'f>),
+    bias: Option<(&'f str, TensorView<'f>)>,
+}
+
+/// The tensors of the file in pairs of weight and bias, in the order of the numbers in their names.
+fn pairs<'f>(file: &'f SafeTensors<'f>) -> Result<BTreeMap<Vec<u64>, Pair<'f>>> {
+    let mut pairs = BTreeMap::<Vec<u64>, Pair<'f>>::new();
+    let mut biases = Vec::new();
+    let mut first: Option<(&str, String)> = None;
+    // In the order of their names, so that the same file always gives the same error.
+    let tensors: BTreeMap<&str, TensorView<'f>> = file.iter().collect();
+    for (name, view) in tensors {
+        let (stem, kind) = name.rsplit_once('.').unwrap_or(("", name));
+        let (words, numbers) = numbers(stem)?;
+        match kind {
+            "weight" => {}
+            "bias" => {
+                biases.push((name, numbers, words, view));
+                continue;
+            }
+            _ => {
+                return Err(Error::refused(format!(
+                    "the tensor `{name}` is neither the weight nor the bias of a layer"
+                ))
+                .with_help("wanted are names as PyTorch's nn.Sequential gives them: 0.weight, 0.bias, 2.weight ..."));
+            }
+        }
+        let (first_name, first_words) = first.get_or_insert_with(|| (name, words.clone()));
+        let weight = (name, view);
+        let taken = pairs.insert(numbers, Pair { weight, bias: None });
+        if *first_words != words || taken.is_some() {
+            return Err(Error::refused(format!(
+                "which of `{first_name}` and `{name}` comes first cannot be told by a number in \
+                 their names"
+            ))
+            .with_help("wanted are names as PyTorch's nn.Sequential gives them: 0.weight, 0.bias, 2.weight ..."));
+        }
+    }
+    for (name, numbers, words, view) in biases {
+        match pairs.get_mut(&numbers) {
+            Some(pair)
+                if pair.bias.is_none() && first.as_ref().is_some_and(|(_, w)| *w == words) =>
+            {
+                pair.bias = Some((name, view));
+            }
+            _ => {
+                return Err(Error::refused(format!(
+                    "the tensor `{name}` is a bias to which there is no weight"
+                )));
+            }
+        }
+    }
+    if pairs.is_empty() {
+        return Err(Error::refused("the file holds no weights"));
+    }
+    Ok(pairs)
+}
+
+/// The numbers in a name, and the name with `#` in their places.
+fn numbers(stem: &str) -> Result<(String, Vec<u64>)> {
+    let mut words = String::new();
+    let mut numbers = Vec::new();
+    for piece in stem.split_inclusive(|c: char| !c.is_ascii_digit()) {
+        let digits = piece.trim_end_matches(|c: char| !c.is_ascii_digit());
+        if !digits.is_empty() {
+            let number = digits.parse();
+            numbers.push(number.map_err(|_| {
+                Error::refused(format!("the number in the name `{stem}` is too large"))
+            })?);
+            words.push('#');
+        }
+        words += &piece[digits.len()..];
+    }
+    Ok((words, numbers))
+}
+
+fn activations(
+    metadata: &HashMap<String, String>,
+    options: &Options,
+    layers: usize,
+) -> Result<Vec<Activation>> {
+    let (found, by) = match (&options.activations, metadata.get("activations")) {
+        (Some(given), _) => (given.clone(), "given"),
+        (None, Some(list)) => (Activation::parse_list(list)?, "named in the metadata"),
+        (None, None) => {
+            let names = ["tanh", "identity"];
+            let example: Vec<_> = (1..=layers)
+                .map(|l| names[usize::from(l == layers)])
+                .collect();
+            return Err(Error::refused(format!(
+                "the file does not say the activations of its {layers} layers"
+            ))
+            .with_help(format!(
+                "name them, one for each layer: --activations {}",
+                example.join(",")
+            )));
+        }
+    };
+    if found.len() != layers {
+        return Err(Error::refused(format!(
+            "{} activations are {by} for {layers} layers",
+            found.len()
+        ))
+        .with_help("there is one for each layer, `identity` where there is none"));
+    }
+    Ok(found)
+}
+
+/// The numbers of a tensor as `f64`, which holds them exactly, and the format that they have.
+fn widened(name: &str, view: &TensorView<'_>) -> Result<(Tensor, Precision)> {
+    let data = view.data();
+    let (numbers, precision) = match view.dtype() {
+        Dtype::F64 => (each(data, f64::from_le_bytes), Precision::F64),
+        Dtype::F32 => (each(data, |b| f32::from_le_bytes(b).into()), Precision::F32),
+        Dtype::F16 => (each(data, |b| f16(u16::from_le_bytes(b))), Precision::F32),
+        Dtype::BF16 => (
+            each(data, |[a, b]| f32::from_le_bytes([0, 0, a, b]).into()),
+            Precision::F32,
+        ),
+        other => {
+            return Err(Error::refused(format!(
+                "the tensor `{name}` holds numbers of type {other:?}, wanted F64, F32, BF16 or F16"
+            )));
+        }
+    };
+    let tensor = Tensor {
+        name: name.to_owned(),
+        shape: view.shape().to_vec(),
+        numbers,
+    };
+    Ok((tensor, precision))
+}
+
+fn each<const BYTES: usize>(data: &[u8], number: impl Fn([u8; BYTES]) -> f64) -> Vec<f64> {
+    data.as_chunks()
+        .0
+        .iter()
+        .map(|&bytes| number(bytes))
+        .collect()
+}
+
+/// A number of IEEE-754 half precision.
+fn f16(bits: u16) -> f64 {
+    let sign = if bits >> 15 == 0 { 1.0 } else { -1.0 };
+    let fraction = f64::from(bits & 0x3ff);
+    sign * match i32::from(bits >> 10 & 0x1f) {
+        0 => fraction * 2f64.powi(-24),
+        31 if fraction == 0.0 => f64::INFINITY,
+        31 => f64::NAN,
+        exponent => (1024.0 + fraction) * 2f64.powi(exponent - 25),
+    }
+}
+
+fn split(names: &str) -> Vec<String> {
+    names
+        .split(',')
+        .map(|name| name.trim().to_owned())
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A file of these tensors, all of type `dtype`, the numbers being their bytes.
+    fn file(tensors: &[(&str, Dtype, &[usize], &[u8])], metadata: &[(&str, &str)]) -> Vec<u8> {
+        let views = tensors.iter().map(|&(name, dtype, shape, data)| {
+            (name, TensorView::new(dtype, shape.to_vec(), data).unwrap())
+        });
+        let metadata = metadata.iter().map(|&(k, v)| (k.to_owned(), v.to_owned()));
+        safetensors::serialize(views, Some(metadata.collect())).unwrap()
+    }
+
+    fn f32s(numbers: &[f32]) -> Vec<u8> {
+        numbers.iter().flat_map(|x| x.to_le_bytes()).collect()
+    }
+
+    fn read(bytes: &[u8]) -> Result<Model> {
+        super::super::parse(bytes, &Options::default())
+    }
+
+    fn error(bytes: &[u8]) -> String {
+        read(bytes).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn layers_come_in_the_order_of_their_numbers() {
+        let (one, two) = (f32s(&[1.0]), f32s(&[2.0]));
+        for prefix in ["", "net.", "a.b1.", "fc"] {
+            let names = [10, 2].map(|n| format!("{prefix}{n}.weight"));
+            let bytes = file(
+                &[
+                    (&names[0], Dtype::F32, &[1, 1], &two),
+                    (&names[1], Dtype::F32, &[1, 1], &one),
+                ],
+                &[
+                    ("activations", "tanh,identity"),
+                    ("inputs", "x"),
+                    ("outputs", "y"),
+                ],
+            );
+            let model = read(&bytes).unwrap();
+            let weights: Vec<_> = model.layers().iter().flat_map(Layer::numbers).collect();
+            assert_eq!(weights, [1.0, 0.0, 2.0, 0.0], "{prefix}");
+            assert_eq!(model.layers()[0].activation(), Activation::Tanh);
+            assert_eq!(model.precision(), Precision::F32);
+            assert_eq!(model.input_names().unwrap(), ["x"]);
+            assert_eq!(model.output_names().unwrap(), ["y"]);
+        }
+    }
+
+    #[test]
+    fn a_single_linear_layer_needs_no_number() {
+        let (w, b) = (f32s(&[1.0, -2.0]), f32s(&[3.0]));
+        let bytes = file(
+            &[
+                ("weight", Dtype::F32, &[1, 2], &w),
+                ("bias", Dtype::F32, &[1], &b),
+            ],
+            &[("activations", "identity")],
+        );
+        assert_eq!(read(&bytes).unwrap().layers()[0].bias(), [3.0]);
+    }
+
+    #[test]
+    fn formats_widen_exactly_and_may_be_mixed() {
+        let half = [0x3c00_u16, 0xc000, 0x0001, 0x7bff, 0x3555]
+            .map(u16::to_le_bytes)
+            .concat();
+        let brain = [0x3f80_u16, 0xbf81, 0x0001, 0x7f7f, 0x4049]
+            .map(u16::to_le_bytes)
+            .concat();
+        let double = 0.1f64.to_le_bytes();
+        let bytes = file(
+            &[
+                ("0.weight", Dtype::F16, &[5, 1], &half),
+                ("0.bias", Dtype::BF16, &[5], &brain),
+            ],
+            &[("activations", "relu")],
+        );
+        let model = read(&bytes).unwrap();
+        assert_eq!(model.precision(), Precision::F32);
+        assert_eq!(
+            model.layers()[0].numbers().collect::<Vec<_>>(),
+            [
+                1.0,
+                -2.0,
+                2f64.powi(-24),
+                65504.0,
+                1365.0 / 4096.0,
+                1.0,
+                -1.0078125,
+                f64::from(f32::from_bits(1 << 16)),
+                f64::from(f32::from_bits(0x7f7f_0000)),
+                3.140625
+            ]
+        );
+
+        let bytes = file(
+            &[
+                ("0.weight", Dtype::F32, &[1, 1], &f32s(&[0.5])),
+                ("1.weight", Dtype::F64, &[1, 1], &double),
+            ],
+            &[("activations", "relu,relu")],
+        );
+        assert_eq!(read(&bytes).unwrap().precision(), Precision::F64);
+    }
+
+    #[test]
+    fn refuses_by_name() {
+        let w = f32s(&[1.0]);
+        let one = |name| (name, Dtype::F32, &[1, 1][..], &w[..]);
+        let named = &[("activations", "relu")];
+        assert_eq!(
+            error(&file(&[one("0.weight"), one("1.running_mean")], named)),
+            "the tensor `1.running_mean` is neither the weight nor the bias of a layer"
+        );
+        assert_eq!(
+            error(&file(
+                &[one("0.weight"), ("1.bias", Dtype::F32, &[1], &w)],
+                named
+            )),
+            "the tensor `1.bias` is a bias to which there is no weight"
+        );
+        assert_eq!(
+            error(&file(&[one("a.weight"), one("b.weight")], named)),
+            "which of `a.weight` and `b.weight` comes first cannot be told by a number in their \
+             names"
+        );
+        assert_eq!(
+            error(&file(&[one("0.weight"), one("00.weight")], named)),
+            "which of `0.weight` and `00.weight` comes first cannot be told by a number in their \
+             names"
+        );
+        assert_eq!(
+            error(&file(&[("0.weight", Dtype::I32, &[1, 1], &w)], named)),
+            "the tensor `0.weight` holds numbers of type I32, wanted F64, F32, BF16 or F16"
+        );
+        assert_eq!(
+            error(&file(&[("1.weight", Dtype::F32, &[1], &w)], named)),
+            "the tensor `1.weight` has the shape [1]; wanted [neurons, inputs]"
+        );
+        assert_eq!(error(&file(&[], named)), "the file holds no weights");
+        assert_eq!(
+            error(&file(&[one("99999999999999999999999.weight")], named)),
+            "the number in the name `99999999999999999999999` is too large"
+        );
+    }
+
+    #[test]
+    fn activations_are_wanted_for_every_layer() {
+        let w = f32s(&[1.0]);
+        let tensors = [
+            ("0.weight", Dtype::F32, &[1, 1][..], &w[..]),
+            ("2.weight", Dtype::F32, &[1, 1][..], &w[..]),
+        ];
+        let without = file(&tensors, &[("format", "pt")]);
+        let refused = read(&without).unwrap_err();
+        assert_eq!(
+            refused.to_string(),
+            "the file does not say the activations of its 2 layers"
+        );
+        assert_eq!(
+            refused.help().next(),
+            Some("name them, one for each layer: --activations tanh,identity")
+        );
+        let options = Options {
+            activations: Some(vec![Activation::Mish, Activation::Identity]),
+        };
+        let model = super::parse(&without, &options).unwrap();
+        assert_eq!(model.layers()[0].activation(), Activation::Mish);
+
+        assert_eq!(
+            error(&file(&tensors, &[("activations", "tanh")])),
+            "1 activations are named in the metadata for 2 layers"
+        );
+        assert_eq!(
+            error(&file(&tensors, &[("activations", "tanh,softmax")])),
+            "the activation `softmax` is not supported"
+        );
+    }
+
+    #[test]
+    fn no_damage_panics() {
+        let w = f32s(&[1.0, 2.0]);
+        let bytes = file(
+            &[("0.weight", Dtype::F32, &[1, 2], &w)],
+            &[("activations", "relu"), ("inputs", "a,b")],
+        );
+        read(&bytes).unwrap();
+        for length in 0..bytes.len() {
+            read(&bytes[..length]).unwrap_err();
+        }
+        // Other bytes may make another model, but no panic.
+        for at in 0..bytes.len() {
+            for with in [0, 1, b'"', b'9', b'-', b'{', 0x7f, 0xff] {
+                let mut damaged = bytes.clone();
+                damaged[at] = with;
+                let _ = read(&damaged);
+            }
+        }
+        let mut longer = bytes.clone();
+        longer.push(0);
+        read(&longer).unwrap_err();
+    }
+
+    #[test]
+    fn huge_claims_are_refused() {
+        let claim = |header: &str| {
+            let mut bytes = (header.len() as u64).to_le_bytes().to_vec();
+            bytes.extend(header.bytes());
+            error(&bytes)
+        };
+        let most = u64::MAX;
+        for header in [
+            format!(
+                r#"{{"0.weight":{{"dtype":"F32","shape":[{most},{most}],"data_offsets":[0,{most}]}}}}"#
+            ),
+            format!(r#"{{"0.weight":{{"dtype":"F32","shape":[1],"data_offsets":[{most},0]}}}}"#),
+            r#"{"0.weight":{"dtype":"F32","shape":[1099511627776,0],"data_offsets":[0,0]}}"#
+                .to_owned(),
+            r#"{"0.weight":{"dtype":"F32","shape":[1],"data_offsets":[-1,4]}}"#.to_owned(),
+            format!("{{\"a\":{}", "[".repeat(100_000)),
+        ] {
+            assert!(!claim(&header).contains('\n'));
+        }
+        let mut bytes = u64::MAX.to_le_bytes().to_vec();
+        bytes.push(b'{');
+        assert_eq!(
+            error(&bytes),
+            "the file is damaged or cut off: its header claims 18446744073709551615 bytes and 1 \
+             are there"
+        );
+    }
+}

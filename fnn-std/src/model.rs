@@ -1,0 +1,483 @@
+//! The one description of a model: every importer makes it, everything else starts from it.
+
+use std::{fmt, str::FromStr};
+
+use crate::{
+    activation::Activation,
+    error::{Error, Result},
+};
+
+/// A feed-forward network as a file describes it: layers that fit together, finite weights, and
+/// names for its inputs and outputs where they are known.
+///
+/// A `Model` cannot be invalid: [`Model::new`] and [`Layer::new`] check everything once.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Model {
+    layers: Vec<Layer>,
+    precision: Precision,
+    inputs: Option<Vec<String>>,
+    outputs: Option<Vec<String>>,
+    source: Option<Source>,
+}
+
+/// A dense layer, y = f(W x + b).
+#[derive(Debug, Clone, PartialEq)]
+pub struct Layer {
+    /// What messages call the layer: the name of its weight tensor.
+    name: String,
+    inputs: usize,
+    /// Row by row: `weight[i * inputs + j]` multiplies input j for neuron i.
+    weight: Vec<f64>,
+    bias: Vec<f64>,
+    activation: Activation,
+}
+
+/// Numbers with a shape, as they come out of a file.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Tensor {
+    /// Its name in the file, for messages.
+    pub name: String,
+    /// Its sizes, the slowest index first.
+    pub shape: Vec<usize>,
+    /// Its numbers, the last index running fastest.
+    pub numbers: Vec<f64>,
+}
+
+/// The number format of a model or of an evaluation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Precision {
+    /// IEEE-754 single precision.
+    F32,
+    /// IEEE-754 double precision.
+    F64,
+}
+
+/// Where a model came from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Source {
+    /// The name of the file, without its folder.
+    pub file: String,
+    /// The SHA-256 of its bytes, in hexadecimal.
+    pub sha256: String,
+}
+
+/// The most inputs or neurons of a layer. A wider one is a damaged file sooner than a network.
+const WIDEST: usize = 1 << 16;
+
+/// The most numbers in a panel of 1 + inputs columns as long as the widest layer: 1 GiB in f64.
+const LARGEST_PANEL: usize = 1 << 27;
+
+impl Model {
+    /// The model of these layers. Every weight is a number of format `precision`, although it is
+    /// held as `f64`, which holds them all exactly.
+    ///
+    /// # Errors
+    /// No layers; a layer that takes another number of inputs than the layer before it has
+    /// neurons; a Jacobian that would not fit into memory; a weight that is not a number of the
+    /// format.
+    pub fn new(layers: Vec<Layer>, precision: Precision) -> Result<Self> {
+        let Some(first) = layers.first() else {
+            return Err(Error::refused("a model without layers"));
+        };
+        for (before, layer) in layers.iter().zip(layers.iter().skip(1)) {
+            if layer.inputs != before.outputs() {
+                return Err(Error::refused(format!(
+                    "the layer of `{}` takes {} inputs, but the layer of `{}` before it has {} \
+                     outputs",
+                    layer.name,
+                    layer.inputs,
+                    before.name,
+                    before.outputs()
+                )));
+            }
+        }
+        let widest = layers.iter().map(Layer::outputs).max().unwrap_or(0);
+        if (1 + first.inputs).saturating_mul(widest) > LARGEST_PANEL {
+            return Err(Error::refused(format!(
+                "{} inputs with layers of up to {widest} neurons are too many to evaluate a \
+                 Jacobian",
+                first.inputs
+            )));
+        }
+        if precision == Precision::F32 {
+            for layer in &layers {
+                if let Some(w) = layer.numbers().find(|&w| f64::from(w as f32) != w) {
+                    return Err(Error::refused(format!(
+                        "the layer of `{}` holds {w:?}, which is not a number of f32",
+                        layer.name
+                    )));
+                }
+            }
+        }
+        Ok(Self {
+            layers,
+            precision,
+            inputs: None,
+            outputs: None,
+            source: None,
+        })
+    }
+
+    /// The same model with names for its inputs.
+    ///
+    /// # Errors
+    /// More or fewer names than inputs; an empty name or one given twice.
+    pub fn with_input_names(mut self, names: Vec<String>) -> Result<Self> {
+        check_names("input", &names, self.inputs())?;
+        self.inputs = Some(names);
+        Ok(self)
+    }
+
+    /// The same model with names for its outputs.
+    ///
+    /// # Errors
+    /// More or fewer names than outputs; an empty name or one given twice.
+    pub fn with_output_names(mut self, names: Vec<String>) -> Result<Self> {
+        check_names("output", &names, self.outputs())?;
+        self.outputs = Some(names);
+        Ok(self)
+    }
+
+    /// The same model, said to come from `source`.
+    #[must_use]
+    pub fn with_source(mut self, source: Source) -> Self {
+        self.source = Some(source);
+        self
+    }
+
+    /// Its layers, the first one first; there is at least one.
+    pub fn layers(&self) -> &[Layer] {
+        &self.layers
+    }
+
+    /// The number format of its weights in the file.
+    pub fn precision(&self) -> Precision {
+        self.precision
+    }
+
+    /// How many inputs it has.
+    pub fn inputs(&self) -> usize {
+        self.layers.first().map_or(0, Layer::inputs)
+    }
+
+    /// How many outputs it has.
+    pub fn outputs(&self) -> usize {
+        self.layers.last().map_or(0, Layer::outputs)
+    }
+
+    /// The names of its inputs, if they are known.
+    pub fn input_names(&self) -> Option<&[String]> {
+        self.inputs.as_deref()
+    }
+
+    /// The names of its outputs, if they are known.
+    pub fn output_names(&self) -> Option<&[String]> {
+        self.outputs.as_deref()
+    }
+
+    /// The file that it came from, if it came from one.
+    pub fn source(&self) -> Option<&Source> {
+        self.source.as_ref()
+    }
+
+    /// Weights and biases.
+    pub fn parameters(&self) -> usize {
+        self.layers
+            .iter()
+            .map(|l| (l.inputs + 1) * l.outputs())
+            .sum()
+    }
+
+    /// Multiply-adds of the value.
+    pub fn value_multiply_adds(&self) -> usize {
+        self.layers.iter().map(|l| l.weight.len()).sum()
+    }
+
+    /// Multiply-adds that the Jacobian takes beside the value, accumulated forward: none in the
+    /// first layer, whose tangents are its weights.
+    pub fn jacobian_multiply_adds(&self) -> usize {
+        let later = self.layers.iter().skip(1);
+        self.inputs() * later.map(|l| l.weight.len()).sum::<usize>()
+    }
+}
+
+impl Layer {
+    /// A layer of these weights, `[neurons, inputs]` as PyTorch stores them; without a bias tensor
+    /// the biases are zero.
+    ///
+    /// # Errors
+    /// Names the tensor: a shape that is not `[neurons, inputs]` or, for the bias, `[neurons]`;
+    /// sizes of zero or beyond 65 536; more or fewer numbers than the shape says; a NaN or an
+    /// infinity.
+    pub fn new(weight: Tensor, bias: Option<Tensor>, activation: Activation) -> Result<Self> {
+        let &[outputs, inputs] = weight.shape.as_slice() else {
+            return Err(weight.refused("wanted [neurons, inputs]"));
+        };
+        if outputs == 0 || inputs == 0 {
+            return Err(weight.refused("a layer has at least one input and one neuron"));
+        }
+        if outputs > WIDEST || inputs > WIDEST {
+            return Err(weight.refused(format!("wanted at most {WIDEST} inputs and neurons")));
+        }
+        weight.check(outputs * inputs)?;
+        let bias = match bias {
+            Some(bias) if bias.shape == [outputs] => {
+                bias.check(outputs)?;
+                bias.numbers
+            }
+            Some(bias) => {
+                return Err(bias.refused(format!(
+                    "wanted [{outputs}], one bias for each neuron of `{}`",
+                    weight.name
+                )));
+            }
+            None => vec![0.0; outputs],
+        };
+        Ok(Self {
+            name: weight.name,
+            inputs,
+            weight: weight.numbers,
+            bias,
+            activation,
+        })
+    }
+
+    /// The name of its weight tensor.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// How many inputs it takes.
+    pub fn inputs(&self) -> usize {
+        self.inputs
+    }
+
+    /// How many neurons it has.
+    pub fn outputs(&self) -> usize {
+        self.bias.len()
+    }
+
+    /// Its weights row by row: item j of row i multiplies input j for neuron i.
+    pub fn rows(&self) -> impl ExactSizeIterator<Item = &[f64]> {
+        self.weight.chunks_exact(self.inputs)
+    }
+
+    /// Its weights column by column: item i of column j multiplies input j for neuron i.
+    pub fn columns(&self) -> impl ExactSizeIterator<Item = impl ExactSizeIterator<Item = f64>> {
+        (0..self.inputs).map(|j| self.rows().map(move |row| row[j]))
+    }
+
+    /// What the sum of each neuron starts at.
+    pub fn bias(&self) -> &[f64] {
+        &self.bias
+    }
+
+    /// The activation of all its neurons.
+    pub fn activation(&self) -> Activation {
+        self.activation
+    }
+
+    /// All weights and biases.
+    pub(crate) fn numbers(&self) -> impl Iterator<Item = f64> {
+        self.weight.iter().chain(&self.bias).copied()
+    }
+}
+
+impl Tensor {
+    fn refused(&self, wanted: impl fmt::Display) -> Error {
+        Error::refused(format!(
+            "the tensor `{}` has the shape {:?}; {wanted}",
+            self.name, self.shape
+        ))
+    }
+
+    fn check(&self, numbers: usize) -> Result<()> {
+        if self.numbers.len() != numbers {
+            let found = self.numbers.len();
+            return Err(self.refused(format!("it comes with {found} numbers, not {numbers}")));
+        }
+        match self.numbers.iter().position(|w| !w.is_finite()) {
+            Some(at) => Err(Error::refused(format!(
+                "the tensor `{}` holds {} (number {at} of {numbers}); weights must be finite",
+                self.name, self.numbers[at]
+            ))),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Precision {
+    /// Bytes of a number.
+    pub fn bytes(self) -> usize {
+        match self {
+            Self::F32 => 4,
+            Self::F64 => 8,
+        }
+    }
+}
+
+impl fmt::Display for Precision {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::F32 => "f32",
+            Self::F64 => "f64",
+        })
+    }
+}
+
+impl FromStr for Precision {
+    type Err = Error;
+
+    /// # Errors
+    /// Anything but `f32` and `f64`.
+    fn from_str(text: &str) -> Result<Self> {
+        match text {
+            "f32" => Ok(Self::F32),
+            "f64" => Ok(Self::F64),
+            _ => Err(Error::refused(format!(
+                "the precision `{text}` is neither `f32` nor `f64`"
+            ))),
+        }
+    }
+}
+
+fn check_names(what: &str, names: &[String], wanted: usize) -> Result<()> {
+    if names.len() != wanted {
+        return Err(Error::refused(format!(
+            "found {} {what} names for a model with {wanted} {what}s",
+            names.len()
+        )));
+    }
+    for (i, name) in names.iter().enumerate() {
+        if name.is_empty() {
+            return Err(Error::refused(format!("the name of {what} {i} is empty")));
+        }
+        if names[..i].contains(name) {
+            return Err(Error::refused(format!("two {what}s are named `{name}`")));
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tensor(name: &str, shape: &[usize], numbers: &[f64]) -> Tensor {
+        Tensor {
+            name: name.to_owned(),
+            shape: shape.to_vec(),
+            numbers: numbers.to_vec(),
+        }
+    }
+
+    fn layer(name: &str, inputs: usize, outputs: usize) -> Layer {
+        let weight = tensor(name, &[outputs, inputs], &vec![0.5; outputs * inputs]);
+        Layer::new(weight, None, Activation::Tanh).unwrap()
+    }
+
+    fn refused(weight: Tensor, bias: Option<Tensor>) -> String {
+        let error = Layer::new(weight, bias, Activation::Tanh).unwrap_err();
+        error.to_string()
+    }
+
+    #[test]
+    fn rows_and_columns_are_one_matrix() {
+        let weight = tensor("w", &[2, 3], &[1.0, 2.0, 3.0, 4.0, 5.0, 6.0]);
+        let layer = Layer::new(weight, None, Activation::Identity).unwrap();
+        assert_eq!(
+            layer.rows().collect::<Vec<_>>(),
+            [[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]]
+        );
+        let columns: Vec<Vec<f64>> = layer.columns().map(Iterator::collect).collect();
+        assert_eq!(columns, [[1.0, 4.0], [2.0, 5.0], [3.0, 6.0]]);
+        assert_eq!(layer.bias(), [0.0, 0.0]);
+    }
+
+    #[test]
+    fn layers_are_refused_by_the_name_of_the_tensor() {
+        assert_eq!(
+            refused(tensor("0.weight", &[4], &[0.0; 4]), None),
+            "the tensor `0.weight` has the shape [4]; wanted [neurons, inputs]"
+        );
+        assert_eq!(
+            refused(tensor("w", &[0, 4], &[]), None),
+            "the tensor `w` has the shape [0, 4]; a layer has at least one input and one neuron"
+        );
+        assert_eq!(
+            refused(tensor("w", &[1 << 40, 1 << 40], &[]), None),
+            "the tensor `w` has the shape [1099511627776, 1099511627776]; wanted at most 65536 \
+             inputs and neurons"
+        );
+        assert_eq!(
+            refused(tensor("w", &[2, 2], &[0.0; 3]), None),
+            "the tensor `w` has the shape [2, 2]; it comes with 3 numbers, not 4"
+        );
+        assert_eq!(
+            refused(tensor("w", &[1, 2], &[0.0, f64::NAN]), None),
+            "the tensor `w` holds NaN (number 1 of 2); weights must be finite"
+        );
+        assert_eq!(
+            refused(
+                tensor("w", &[2, 1], &[0.0; 2]),
+                Some(tensor("b", &[3], &[0.0; 3]))
+            ),
+            "the tensor `b` has the shape [3]; wanted [2], one bias for each neuron of `w`"
+        );
+        assert_eq!(
+            refused(
+                tensor("w", &[1, 1], &[0.0]),
+                Some(tensor("b", &[1], &[f64::INFINITY]))
+            ),
+            "the tensor `b` holds inf (number 0 of 1); weights must be finite"
+        );
+    }
+
+    #[test]
+    fn models_are_refused_by_the_name_of_the_layer() {
+        let error = |layers| Model::new(layers, Precision::F32).unwrap_err().to_string();
+        assert_eq!(error(vec![]), "a model without layers");
+        assert_eq!(
+            error(vec![layer("0.weight", 2, 3), layer("2.weight", 4, 1)]),
+            "the layer of `2.weight` takes 4 inputs, but the layer of `0.weight` before it has 3 \
+             outputs"
+        );
+        assert_eq!(
+            error(vec![layer("a", 60_000, 1), layer("b", 1, 60_000)]),
+            "60000 inputs with layers of up to 60000 neurons are too many to evaluate a Jacobian"
+        );
+        let odd = Layer::new(tensor("w", &[1, 1], &[0.1]), None, Activation::Tanh).unwrap();
+        assert_eq!(
+            error(vec![odd]),
+            "the layer of `w` holds 0.1, which is not a number of f32"
+        );
+    }
+
+    #[test]
+    fn names_are_as_many_as_there_are_and_differ() {
+        let model = Model::new(vec![layer("w", 2, 1)], Precision::F64).unwrap();
+        let error = |names: &[&str]| {
+            let names = names.iter().map(|&name| name.to_owned()).collect();
+            model
+                .clone()
+                .with_input_names(names)
+                .unwrap_err()
+                .to_string()
+        };
+        assert_eq!(
+            error(&["a"]),
+            "found 1 input names for a model with 2 inputs"
+        );
+        assert_eq!(error(&["a", ""]), "the name of input 1 is empty");
+        assert_eq!(error(&["a", "a"]), "two inputs are named `a`");
+    }
+
+    #[test]
+    fn counts_the_multiply_adds() {
+        let layers = vec![layer("a", 4, 32), layer("b", 32, 32), layer("c", 32, 3)];
+        let model = Model::new(layers, Precision::F64).unwrap();
+        assert_eq!(model.parameters(), 5 * 32 + 33 * 32 + 33 * 3);
+        assert_eq!(model.value_multiply_adds(), 4 * 32 + 32 * 32 + 32 * 3);
+        assert_eq!(model.jacobian_multiply_adds(), 4 * (32 * 32 + 32 * 3));
+    }
+}
