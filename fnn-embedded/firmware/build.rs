@@ -7,7 +7,7 @@ use std::{
 };
 
 #[path = "board.rs"]
-#[allow(dead_code, reason = "the rest of a board is for others")]
+#[allow(dead_code, reason = "the firmware and xtask use the rest")]
 mod board;
 
 use board::{BOARDS, Board};

@@ -1,2 +1,102 @@
-//! Tasks.
-fn main() {}
+//! The project's tasks, for people and for continuous integration: `cargo xtask` lists them.
+
+mod command;
+mod firmware;
+mod image;
+mod install;
+mod panics;
+mod size;
+
+use std::{env, path::Path, process::ExitCode};
+
+/// What a task returns: an error is a sentence for people.
+type Result<T> = std::result::Result<T, String>;
+
+/// A task: its name, what is typed after it, what it does, and the function.
+struct Task {
+    name: &'static str,
+    options: &'static str,
+    summary: &'static str,
+    run: fn(&[String]) -> Result<()>,
+}
+
+const TASKS: &[Task] = &[
+    Task {
+        name: "firmware",
+        options: firmware::OPTIONS,
+        summary: "replay recorded evaluations on an emulated board, and count instructions;\n\
+                  with --peer, count them beside the same network in C",
+        run: firmware::task,
+    },
+    Task {
+        name: "size",
+        options: firmware::IMAGE_OPTIONS,
+        summary: "weigh the smallest image of each network: code, weights, memory, stack",
+        run: size::task,
+    },
+    Task {
+        name: "panics",
+        options: firmware::IMAGE_OPTIONS,
+        summary: "show that no panic can be reached in the smallest image of each network",
+        run: panics::task,
+    },
+    Task {
+        name: "help",
+        options: "",
+        summary: "print this",
+        run: help,
+    },
+];
+
+fn main() -> ExitCode {
+    let args: Vec<String> = env::args().skip(1).collect();
+    let Some((name, options)) = args.split_first() else {
+        print_help();
+        return ExitCode::SUCCESS;
+    };
+    let name = match name.as_str() {
+        "--help" | "-h" => "help",
+        name => name,
+    };
+    let Some(task) = TASKS.iter().find(|task| task.name == name) else {
+        eprintln!("error: there is no task `{name}`");
+        eprintln!("help: `cargo xtask` lists the tasks");
+        return ExitCode::from(2);
+    };
+    if options.iter().any(|o| o == "--help" || o == "-h") {
+        print_task(task);
+        return ExitCode::SUCCESS;
+    }
+    match (task.run)(options) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(message) => {
+            eprintln!("error: {message}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn help(_: &[String]) -> Result<()> {
+    print_help();
+    Ok(())
+}
+
+fn print_help() {
+    println!("The project's tasks. Each prints the commands that it runs.\n");
+    for task in TASKS {
+        print_task(task);
+    }
+}
+
+fn print_task(task: &Task) {
+    println!("cargo xtask {} {}", task.name, task.options);
+    for line in task.summary.lines() {
+        println!("    {line}");
+    }
+}
+
+/// The root of the workspace.
+fn root() -> &'static Path {
+    let xtask = Path::new(env!("CARGO_MANIFEST_DIR"));
+    xtask.parent().unwrap_or(xtask)
+}

@@ -1,0 +1,159 @@
+//! Other programs: each is shown as it could be typed, then run.
+
+use std::{
+    ffi::OsStr,
+    io::{BufRead as _, BufReader},
+    path::Path,
+    process::{Command, Stdio},
+    thread,
+    time::{Duration, Instant},
+};
+
+use crate::{Result, root};
+
+/// A program and its arguments, to be run at the root of the workspace.
+pub(crate) struct Run {
+    command: Command,
+    shown: String,
+}
+
+impl Run {
+    pub(crate) fn new(program: impl AsRef<OsStr>) -> Self {
+        let mut command = Command::new(&program);
+        command.current_dir(root());
+        let shown = quoted(program.as_ref());
+        Self { command, shown }
+    }
+
+    /// The cargo that runs this program.
+    pub(crate) fn cargo() -> Self {
+        let mut run = Self::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+        run.shown = "cargo".to_owned();
+        run
+    }
+
+    pub(crate) fn arg(mut self, arg: impl AsRef<OsStr>) -> Self {
+        self.shown = format!("{} {}", self.shown, quoted(arg.as_ref()));
+        self.command.arg(arg);
+        self
+    }
+
+    pub(crate) fn args<A: AsRef<OsStr>>(self, args: impl IntoIterator<Item = A>) -> Self {
+        args.into_iter().fold(self, Self::arg)
+    }
+
+    pub(crate) fn env(mut self, name: &str, value: impl AsRef<OsStr>) -> Self {
+        self.shown = format!("{name}={} {}", quoted(value.as_ref()), self.shown);
+        self.command.env(name, value);
+        self
+    }
+
+    /// Run to the end, with the terminal's input and output.
+    pub(crate) fn run(mut self) -> Result<()> {
+        self.show();
+        match self.command.status() {
+            Ok(status) if status.success() => Ok(()),
+            Ok(status) => Err(format!("{status} of: {}", self.shown)),
+            Err(error) => Err(self.not_started(&error)),
+        }
+    }
+
+    /// Run to the end and return what it writes to standard output.
+    pub(crate) fn output(mut self) -> Result<String> {
+        let output = self.command.stderr(Stdio::inherit()).output();
+        match output {
+            Ok(output) if output.status.success() => {
+                Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+            }
+            Ok(output) => Err(format!("{} of: {}", output.status, self.shown)),
+            Err(error) => Err(self.not_started(&error)),
+        }
+    }
+
+    /// Run to the end or to the time limit, pass on the lines that it writes, and return them.
+    pub(crate) fn lines(mut self, limit: Duration) -> Result<Vec<String>> {
+        self.show();
+        let mut child = self
+            .command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .spawn()
+            .map_err(|error| self.not_started(&error))?;
+        let stdout = child.stdout.take();
+        let reader = thread::spawn(move || {
+            let lines = stdout
+                .into_iter()
+                .flat_map(|out| BufReader::new(out).lines());
+            lines
+                .map_while(std::result::Result::ok)
+                .inspect(|line| println!("    {line}"))
+                .collect::<Vec<_>>()
+        });
+
+        let deadline = Instant::now() + limit;
+        let status = loop {
+            match child.try_wait() {
+                Ok(Some(status)) => break status,
+                Ok(None) if Instant::now() < deadline => thread::sleep(Duration::from_millis(10)),
+                Ok(None) => {
+                    // It may have ended just now: then there is nothing to kill.
+                    let _ = child.kill();
+                    let _ = child.wait();
+                    let limit = limit.as_secs();
+                    return Err(format!("no end after {limit} s of: {}", self.shown));
+                }
+                Err(error) => return Err(format!("{error}: {}", self.shown)),
+            }
+        };
+        let lines = reader.join().unwrap_or_default();
+        if status.success() {
+            Ok(lines)
+        } else {
+            Err(format!("{status} of: {}", self.shown))
+        }
+    }
+
+    fn show(&self) {
+        println!("$ {}", self.shown);
+    }
+
+    fn not_started(&self, error: &std::io::Error) -> String {
+        format!("{error}, so this did not start: {}", self.shown)
+    }
+}
+
+/// The argument as a shell takes it.
+fn quoted(arg: &OsStr) -> String {
+    let arg = arg.to_string_lossy();
+    let arg = match Path::new(arg.as_ref()).strip_prefix(root()) {
+        Ok(inside) if !inside.as_os_str().is_empty() => inside.to_string_lossy().into_owned(),
+        _ => arg.into_owned(),
+    };
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_=./:,+@".contains(c);
+    if !arg.is_empty() && arg.chars().all(plain) {
+        arg
+    } else {
+        format!("'{}'", arg.replace('\'', r"'\''"))
+    }
+}
+
+/// Call `f` with every item, go on after a failure, and fail in the end if one did.
+pub(crate) fn for_all<T>(items: &[T], mut f: impl FnMut(&T) -> Result<()>) -> Result<()> {
+    let mut failures = Vec::new();
+    for item in items {
+        if let Err(message) = f(item) {
+            eprintln!("failed: {message}");
+            failures.push(message);
+        }
+    }
+    match failures.as_slice() {
+        [] => Ok(()),
+        [only] => Err(only.clone()),
+        all => Err(format!(
+            "{} of {} failed:\n  {}",
+            all.len(),
+            items.len(),
+            all.join("\n  ")
+        )),
+    }
+}

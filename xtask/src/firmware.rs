@@ -1,0 +1,278 @@
+//! Firmware for the example networks: generated, built, and run in the emulator.
+
+use std::{
+    env,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use crate::{
+    Result,
+    command::{Run, for_all},
+    install::{self, Compiler, GCC, QEMU},
+    root,
+};
+
+#[path = "../../fnn-embedded/firmware/board.rs"]
+#[allow(dead_code, unreachable_pub, reason = "the firmware uses the rest")]
+mod board;
+
+use board::BOARDS;
+pub(crate) use board::Board;
+
+pub(crate) const OPTIONS: &str = "[--board NAME] [--module FILE]; --peer [--board NAME]";
+pub(crate) const IMAGE_OPTIONS: &str = "[--board NAME] [--module FILE]";
+
+/// The example networks: name, model and inputs to record, both in fnn-std/models.
+const MODELS: &[(&str, &str, &str)] = &[
+    (
+        "dynamics",
+        "dynamics/dynamics.safetensors",
+        "dynamics/inputs.npy",
+    ),
+    (
+        "ignition",
+        "ignition/ignition.safetensors",
+        "ignition/inputs.npy",
+    ),
+];
+
+/// The emulated seconds are less; on a busy desktop the emulator takes its time.
+const TIME_LIMIT: Duration = Duration::from_secs(120);
+
+/// What was asked for on the command line.
+pub(crate) struct Options {
+    pub(crate) board: &'static Board,
+    module: Option<PathBuf>,
+}
+
+impl Options {
+    pub(crate) fn parse(args: &[String]) -> Result<Self> {
+        let mut options = Self {
+            board: &BOARDS[0],
+            module: None,
+        };
+        let mut args = args.iter();
+        while let Some(arg) = args.next() {
+            let mut value = || args.next().ok_or_else(|| format!("{arg} takes a value"));
+            match arg.as_str() {
+                "--board" => options.board = find_board(value()?)?,
+                "--module" => {
+                    let file = value()?;
+                    // The programs run here start in another folder.
+                    let file = Path::new(file)
+                        .canonicalize()
+                        .map_err(|e| format!("{file}: {e}"))?;
+                    options.module = Some(file);
+                }
+                _ => return Err(format!("there is no option {arg}")),
+            }
+        }
+        Ok(options)
+    }
+}
+
+fn find_board(name: &str) -> Result<&'static Board> {
+    BOARDS
+        .iter()
+        .find(|board| board.name == name)
+        .ok_or_else(|| {
+            let names: Vec<_> = BOARDS.iter().map(|board| board.name).collect();
+            format!("there is no board {name}; there are: {}", names.join(", "))
+        })
+}
+
+/// Replay every network, and print what was counted.
+pub(crate) fn task(args: &[String]) -> Result<()> {
+    if let [first, rest @ ..] = args
+        && first == "--peer"
+    {
+        return peer(Options::parse(rest)?.board).map(|_| ());
+    }
+    let options = Options::parse(args)?;
+    let workshop = Workshop::open(options.board)?;
+    let mut table = String::new();
+    let result = for_all(&workshop.networks(&options)?, |network| {
+        let report = workshop.replay(network)?;
+        table += &format!(
+            "{:<12} {:>6} {:>8} {:>8} {:>10} {:>10} {:>7} {:>9}\n",
+            network.name,
+            report.text("scalar")?,
+            report.text("records")?,
+            report.text("numbers compared")?,
+            report.number("instructions of value")?,
+            report.number("instructions of evaluate")?,
+            report.number("stack of evaluate")?,
+            report.number("workspace")?,
+        );
+        Ok(())
+    });
+    println!("\n{}: {}", options.board.name, options.board.processor);
+    println!("Equal to the desk, bit by bit; instructions of one call, bytes of memory:");
+    println!("network      scalar  records  numbers      value   evaluate   stack workspace");
+    println!("{table}");
+    result
+}
+
+/// Count the instructions of the seed network, in Rust and in C, and print them.
+pub(crate) fn peer(board: &'static Board) -> Result<Report> {
+    install::ensure(&[&GCC])?;
+    let workshop = Workshop::open(board)?;
+    let module = firmware().join("peers/seed.rs");
+    let report = workshop.run(&workshop.build(&module, "peer")?)?;
+    println!("\n{}: {}", board.name, board.processor);
+    println!("Instructions:        here       in C   ratio");
+    for what in ["value", "evaluate"] {
+        let here = report.number(&format!("instructions of {what}"))?;
+        let in_c = report.number(&format!("instructions of {what} in C"))?;
+        let ratio = here as f64 / in_c as f64;
+        println!("{what:<12} {here:>12} {in_c:>10} {ratio:>7.2}");
+    }
+    Ok(report)
+}
+
+/// A network as a Rust module.
+pub(crate) struct Network {
+    pub(crate) name: String,
+    module: PathBuf,
+}
+
+/// A board with all that builds and runs firmware for it.
+pub(crate) struct Workshop {
+    board: &'static Board,
+    compiler: Compiler,
+}
+
+impl Workshop {
+    pub(crate) fn open(board: &'static Board) -> Result<Self> {
+        install::ensure(&[&QEMU])?;
+        let compiler = install::compiler(board.target)?;
+        Ok(Self { board, compiler })
+    }
+
+    /// The network of `--module`, or the example networks, generated now.
+    pub(crate) fn networks(&self, options: &Options) -> Result<Vec<Network>> {
+        if let Some(module) = &options.module {
+            let name = module.file_stem().unwrap_or(module.as_os_str());
+            return Ok(vec![Network {
+                name: name.to_string_lossy().into_owned(),
+                module: module.clone(),
+            }]);
+        }
+        let models = root().join("fnn-std/models");
+        MODELS
+            .iter()
+            .map(|&(name, model, inputs)| {
+                let module = target_folder().join(name).with_extension("rs");
+                Run::cargo()
+                    .args([
+                        "run",
+                        "--quiet",
+                        "--release",
+                        "--package",
+                        "fnn-std",
+                        "--bin",
+                        "fnn",
+                    ])
+                    .args(["--", "generate"])
+                    .arg(models.join(model))
+                    .arg("--module")
+                    .arg(&module)
+                    .arg("--input")
+                    .arg(models.join(inputs))
+                    .run()?;
+                Ok(Network {
+                    name: name.to_owned(),
+                    module,
+                })
+            })
+            .collect()
+    }
+
+    /// Build the binary `bin` for the network, and return its image.
+    pub(crate) fn build(&self, module: &Path, bin: &str) -> Result<PathBuf> {
+        let target = self.board.target;
+        let features = if bin == "peer" {
+            &["--features", "peer"][..]
+        } else {
+            &[]
+        };
+        self.compiler
+            .cargo_build(target)
+            .env("FNN_BOARD", self.board.name)
+            .env("FNN_MODULE", module)
+            .env("RUSTFLAGS", format!("-Ctarget-cpu={}", self.board.cpu))
+            .args(["--quiet", "--release", "--manifest-path"])
+            .arg(firmware().join("Cargo.toml"))
+            .arg("--target-dir")
+            .arg(target_folder())
+            .args(["--bin", bin])
+            .args(features)
+            .run()?;
+        Ok(target_folder().join(target).join("release").join(bin))
+    }
+
+    pub(crate) fn image(&self, network: &Network, bin: &str) -> Result<PathBuf> {
+        self.build(&network.module, bin)
+    }
+
+    /// Replay the network's records on the board; an error where bits differ.
+    pub(crate) fn replay(&self, network: &Network) -> Result<Report> {
+        self.run(&self.image(network, "replay")?)
+            .map_err(|message| format!("{}: {message}", network.name))
+    }
+
+    /// Run an image in the emulator, an instruction in each emulated nanosecond.
+    fn run(&self, image: &Path) -> Result<Report> {
+        let lines = Run::new("qemu-system-arm")
+            .args([
+                "-machine",
+                self.board.machine,
+                "-nographic",
+                "-monitor",
+                "none",
+            ])
+            .args([
+                "-serial",
+                "none",
+                "-semihosting-config",
+                "enable=on,target=native",
+            ])
+            .args(["-icount", "shift=0", "-kernel"])
+            .arg(image)
+            .lines(TIME_LIMIT)?;
+        Ok(Report { lines })
+    }
+}
+
+/// What firmware reports: lines of `key: value`.
+pub(crate) struct Report {
+    lines: Vec<String>,
+}
+
+impl Report {
+    pub(crate) fn text(&self, key: &str) -> Result<&str> {
+        self.lines
+            .iter()
+            .find_map(|line| line.strip_prefix(key)?.strip_prefix(": "))
+            .ok_or_else(|| format!("the firmware does not report: {key}"))
+    }
+
+    pub(crate) fn number(&self, key: &str) -> Result<u64> {
+        let text = self.text(key)?;
+        text.parse()
+            .map_err(|e| format!("the firmware reports {key}: {text}, {e}"))
+    }
+}
+
+fn firmware() -> PathBuf {
+    root().join("fnn-embedded/firmware")
+}
+
+/// Where firmware and generated modules go: apart from the desktop's own, since cargo would build
+/// that again after each change of compiler.
+fn target_folder() -> PathBuf {
+    let target =
+        env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from);
+    root().join(target).join("firmware")
+}

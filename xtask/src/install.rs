@@ -1,0 +1,189 @@
+//! What the tasks need beside cargo: looked for first, then installed where that is allowed,
+//! otherwise named in a line to type.
+
+use std::{
+    env,
+    path::{Path, PathBuf},
+};
+
+use crate::{Result, command::Run};
+
+/// Programs from packages of Debian and Ubuntu.
+pub(crate) struct Tool {
+    name: &'static str,
+    packages: &'static [&'static str],
+    is_present: fn() -> bool,
+}
+
+/// The emulator.
+pub(crate) const QEMU: Tool = Tool {
+    name: "qemu-system-arm",
+    packages: &["qemu-system-arm"],
+    is_present: || find("qemu-system-arm").is_some(),
+};
+
+/// What reads an image's symbols and sections.
+pub(crate) const BINUTILS: Tool = Tool {
+    name: "arm-none-eabi-nm",
+    packages: &["binutils-arm-none-eabi"],
+    is_present: || find("arm-none-eabi-nm").is_some() && find("arm-none-eabi-size").is_some(),
+};
+
+/// The C compiler for microcontrollers with its library, newlib.
+pub(crate) const GCC: Tool = Tool {
+    name: "arm-none-eabi-gcc with newlib",
+    packages: &["gcc-arm-none-eabi", "libnewlib-arm-none-eabi"],
+    is_present: || {
+        find("arm-none-eabi-gcc").is_some()
+            && Run::new("arm-none-eabi-gcc")
+                .arg("-print-file-name=libm.a")
+                .output()
+                // Of a file that it does not have, gcc repeats the name.
+                .is_ok_and(|path| Path::new(path.trim()).is_absolute())
+    },
+};
+
+const DEBIAN_RUSTC: Tool = Tool {
+    name: "Debian's rustc-web",
+    packages: &["rustc-web", "rust-web-src"],
+    is_present: || {
+        Path::new(DEBIAN_SOURCE).is_dir()
+            && Run::new(DEBIAN)
+                .arg("--version")
+                .output()
+                .is_ok_and(|version| release(&version) >= Some(OLDEST))
+    },
+};
+
+/// Debian's compiler, and its source of `core`.
+const DEBIAN: &str = "/usr/bin/rustc";
+const DEBIAN_SOURCE: &str = "/usr/lib/rustlib/src/rust/library/core";
+
+/// The minor release of Rust 1 that the workspace asks for.
+const OLDEST: u32 = 95;
+
+/// Make sure that the tools are there.
+pub(crate) fn ensure(tools: &[&Tool]) -> Result<()> {
+    let missing = || tools.iter().filter(|tool| !(tool.is_present)());
+    let packages: Vec<_> = missing().flat_map(|tool| tool.packages).copied().collect();
+    if packages.is_empty() {
+        return Ok(());
+    }
+    let names: Vec<_> = missing().map(|tool| tool.name).collect();
+    let names = names.join(", ");
+    let line = format!("sudo apt-get install {}", packages.join(" "));
+    if find("apt-get").is_none() {
+        return Err(format!("missing: {names}; on Debian or Ubuntu: {line}"));
+    }
+    if !is_root() {
+        return Err(format!("missing: {names}; type: {line}"));
+    }
+    println!("missing: {names}");
+    let apt = || Run::new("apt-get").env("DEBIAN_FRONTEND", "noninteractive");
+    apt().args(["--quiet", "--quiet", "update"]).run()?;
+    apt()
+        .args([
+            "--quiet",
+            "--quiet",
+            "install",
+            "--yes",
+            "--no-install-recommends",
+        ])
+        .args(&packages)
+        .run()?;
+    match missing().next() {
+        None => Ok(()),
+        Some(tool) => Err(format!("{} is missing after its installation", tool.name)),
+    }
+}
+
+/// A compiler for a microcontroller.
+pub(crate) enum Compiler {
+    /// The toolchain of rustup, which has the target's `core`.
+    Rustup,
+    /// Debian's compiler, which builds `core` from its source, and the toolchain's linker.
+    Debian { linker: PathBuf },
+}
+
+/// The compiler for `target`: what is there, else rustup's target, else Debian's packages.
+pub(crate) fn compiler(target: &str) -> Result<Compiler> {
+    let rustc = env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
+    let sysroot = Run::new(&rustc).args(["--print", "sysroot"]).output()?;
+    let rustlib = Path::new(sysroot.trim()).join("lib/rustlib");
+    let has_target = || rustlib.join(target).join("lib").is_dir();
+
+    if !has_target() && !(DEBIAN_RUSTC.is_present)() {
+        let rustup = Run::new("rustup").args(["target", "add", target]);
+        if let Err(by_rustup) = rustup.run() {
+            ensure(&[&DEBIAN_RUSTC]).map_err(|by_debian| {
+                format!(
+                    "no compiler for {target}: type `rustup target add {target}`, or use Debian's\n  \
+                     {by_rustup}\n  {by_debian}"
+                )
+            })?;
+        }
+    }
+    if has_target() {
+        println!("compiler: rustup's, which has {target}");
+        return Ok(Compiler::Rustup);
+    }
+    let host = Run::new(&rustc).args(["--print", "host-tuple"]).output()?;
+    let linker = rustlib.join(host.trim()).join("bin/rust-lld");
+    if !linker.is_file() {
+        let linker = linker.display();
+        return Err(format!("no linker for {target}: there is no {linker}"));
+    }
+    println!("compiler: Debian's {DEBIAN}, with `core` built from rust-web-src");
+    Ok(Compiler::Debian { linker })
+}
+
+impl Compiler {
+    /// `cargo build` for `target` with this compiler.
+    pub(crate) fn cargo_build(&self, target: &str) -> Run {
+        match self {
+            Self::Rustup => Run::cargo().args(["build", "--target", target]),
+            Self::Debian { linker } => Run::cargo()
+                .env("RUSTC", DEBIAN)
+                // `-Zbuild-std` is unstable; what it builds here is the stable `core` as it is.
+                .env("RUSTC_BOOTSTRAP", "1")
+                .args(["build", "--target", target, "-Zbuild-std=core", "--config"])
+                .arg(format!("target.{target}.linker={linker:?}")),
+        }
+    }
+}
+
+/// The program's place in PATH.
+fn find(program: &str) -> Option<PathBuf> {
+    let path = env::var_os("PATH")?;
+    env::split_paths(&path)
+        .map(|folder| folder.join(program))
+        .find(|file| file.is_file())
+}
+
+fn is_root() -> bool {
+    Run::new("id")
+        .arg("-u")
+        .output()
+        .is_ok_and(|id| id.trim() == "0")
+}
+
+/// The 96 of `rustc 1.96.0 (…)`.
+fn release(version: &str) -> Option<u32> {
+    version
+        .strip_prefix("rustc 1.")?
+        .split('.')
+        .next()?
+        .parse()
+        .ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn release_is_the_second_number() {
+        assert_eq!(release("rustc 1.96.0 (ac68faa20 2026-05-25)"), Some(96));
+        assert_eq!(release("gcc 12"), None);
+    }
+}
