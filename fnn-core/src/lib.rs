@@ -62,12 +62,16 @@ mod dense;
 #[doc(hidden)]
 pub mod kernel;
 mod layer;
+mod math;
 mod network;
 mod replay;
 mod scalar;
 mod workspace;
 
-pub use activation::{Activation, Identity};
+pub use activation::{
+    Activation, Elu, Gelu, GeluTanh, HardSigmoid, HardSwish, Identity, LeakyRelu, Mish, Relu, Selu,
+    Sigmoid, Silu, Softplus, Softsign, Tanh,
+};
 pub use chain::{Accepts, Chain};
 pub use dense::Dense;
 pub use layer::Layer;

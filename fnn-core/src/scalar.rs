@@ -1,29 +1,14 @@
 //! The two number formats that a network is evaluated in.
 
-use core::{
-    fmt,
-    ops::{Add, Div, Mul, Neg, Sub},
-};
+use core::fmt;
+
+use crate::math::Math;
 
 /// An IEEE-754 number format: `f32` or `f64`.
 ///
-/// Sealed: the bit contract is stated, and tested, for these two.
+/// Sealed by its private supertrait: the bit contract is stated, and tested, for these two.
 pub trait Scalar:
-    sealed::Sealed
-    + nalgebra::Scalar
-    + Copy
-    + Default
-    + PartialOrd
-    + fmt::LowerExp
-    + fmt::Display
-    + Add<Output = Self>
-    + Sub<Output = Self>
-    + Mul<Output = Self>
-    + Div<Output = Self>
-    + Neg<Output = Self>
-    + Send
-    + Sync
-    + 'static
+    Math + nalgebra::Scalar + Default + fmt::LowerExp + fmt::Display + Send + Sync + 'static
 {
     /// The name of the format in Rust: `"f32"` or `"f64"`.
     const NAME: &'static str;
@@ -34,12 +19,6 @@ pub trait Scalar:
 
     /// The bits, widened to 64.
     fn bits(self) -> u64;
-}
-
-mod sealed {
-    pub trait Sealed {}
-    impl Sealed for f32 {}
-    impl Sealed for f64 {}
 }
 
 impl Scalar for f32 {

@@ -1,0 +1,338 @@
+//! What the activations need beyond +, −, ×, ÷ and comparisons, built from these and from bits.
+//!
+//! Every operation here is exactly specified by IEEE 754 and rounds once, so that the results have
+//! the same bits on every target; none is a call into a library, none is fused. All functions are
+//! free of branches and of tables, so that a loop over neurons becomes a loop over vectors.
+
+use core::ops::{Add, Div, Mul, Neg, Sub};
+
+/// The arithmetic of the activations. Seals [`Scalar`](crate::Scalar): it cannot be named outside.
+pub trait Math:
+    Copy
+    + PartialOrd
+    + Add<Output = Self>
+    + Sub<Output = Self>
+    + Mul<Output = Self>
+    + Div<Output = Self>
+    + Neg<Output = Self>
+{
+    /// At and below this x both eˣ and x·eˣ are zero.
+    const EXP_LOW: Self;
+    /// From this a on φ(a), Φ(−a) and a·φ(a) of the normal distribution are zero.
+    const NORMAL_END: Self;
+    /// From this a on e⁻ˣ and a³·e⁻ˣ are zero for x = 2·√(2/π)·(a + 0.044715·a³).
+    const GELU_TANH_END: Self;
+    /// The largest finite number.
+    const MAX: Self;
+
+    /// The number of the format that is nearest to `c`.
+    fn constant(c: f64) -> Self;
+
+    /// c + rest in two parts, the first of so few bits that its product with a number like it is
+    /// exact.
+    fn split(c: f64, rest: f64) -> (Self, Self);
+
+    /// |x|.
+    fn abs(self) -> Self;
+
+    /// The magnitude of `self` with the sign of `sign`.
+    fn copysign(self, sign: Self) -> Self;
+
+    /// The upper half of the significand of `self`: the square of it is exact.
+    fn high(self) -> Self;
+
+    /// e^(x + tail) for x + tail from [`EXP_LOW`](Self::EXP_LOW) up to 40, where |tail| is much
+    /// smaller than |x|.
+    fn exp(x: Self, tail: Self) -> Exp<Self>;
+
+    /// ln(1 + u)/u for 0 ≤ u ≤ 1.
+    fn ln_1p_ratio(u: Self) -> Self;
+
+    /// (a + 5)·Φ(−a)·e^(a²/2) for q = (a − 5)/(a + 5), 0 ≤ a ≤ [`NORMAL_END`](Self::NORMAL_END),
+    /// with Φ the distribution function of the normal distribution.
+    fn normal_tail(q: Self) -> Self;
+
+    /// The smaller one; NaN if `self` is NaN.
+    #[inline(always)]
+    fn at_most(self, high: Self) -> Self {
+        if self > high { high } else { self }
+    }
+
+    /// The larger one; NaN if `self` is NaN.
+    #[inline(always)]
+    fn at_least(self, low: Self) -> Self {
+        if self < low { low } else { self }
+    }
+}
+
+/// An exponential eˣ = 2ⁿ·(1 + p) with |p| ≤ 0.42.
+///
+/// 2ⁿ is the product of two factors, each a normal number even where eˣ is subnormal: a product
+/// that ends with the multiplication by the second one is rounded once, at the end.
+#[derive(Debug, Clone, Copy)]
+pub struct Exp<T> {
+    /// eʳ − 1 of the reduced argument r, precise near zero, too.
+    p: T,
+    scale: T,
+    /// The second factor of 2ⁿ.
+    pub last: T,
+}
+
+impl<T: Math> Exp<T> {
+    /// eˣ divided by `last`.
+    #[inline(always)]
+    pub fn scaled(self) -> T {
+        (T::constant(1.0) + self.p) * self.scale
+    }
+
+    /// eˣ, of which a subnormal has been rounded twice.
+    #[inline(always)]
+    pub fn value(self) -> T {
+        self.scaled() * self.last
+    }
+
+    /// eˣ − 1 for x ≤ 0, precise near zero; it has the sign of x.
+    #[inline(always)]
+    pub fn minus_one(self) -> T {
+        let scale = self.scale * self.last;
+        // Not (2ⁿ − 1) + 2ⁿp: that would lose the sign of −0.
+        scale * self.p - (T::constant(1.0) - scale)
+    }
+}
+
+/// The polynomial with the coefficient `top` of the highest power and the others after it.
+#[inline(always)]
+fn horner<T: Math, const N: usize>(x: T, top: T, rest: [T; N]) -> T {
+    rest.iter().fold(top, |sum, &c| sum * x + c)
+}
+
+impl Math for f32 {
+    const EXP_LOW: Self = -112.0;
+    const NORMAL_END: Self = 15.0;
+    const GELU_TANH_END: Self = 11.0;
+    const MAX: Self = f32::MAX;
+
+    #[inline(always)]
+    fn constant(c: f64) -> Self {
+        c as f32
+    }
+
+    #[inline(always)]
+    fn split(c: f64, rest: f64) -> (Self, Self) {
+        let high = (c as f32).high();
+        (high, ((c - f64::from(high)) + rest) as f32)
+    }
+
+    #[inline(always)]
+    fn abs(self) -> Self {
+        f32::abs(self)
+    }
+
+    #[inline(always)]
+    fn copysign(self, sign: Self) -> Self {
+        f32::copysign(self, sign)
+    }
+
+    #[inline(always)]
+    fn high(self) -> Self {
+        f32::from_bits(self.to_bits() & 0xffff_f000)
+    }
+
+    #[inline(always)]
+    fn exp(x: Self, tail: Self) -> Exp<Self> {
+        // Adding 1.5·2^23 rounds to an integer, which is then in the lowest bits; 254 is twice the
+        // bias of the exponent.
+        const ROUND: f32 = 12_582_912.0 + 254.0;
+        // ln 2 in two parts, the first of so few bits that its product with n is exact.
+        const LN_2_HIGH: f32 = 0.693_145_75;
+        const LN_2_LOW: f32 = 1.428_606_8e-6;
+
+        let shifted = (x + tail) * core::f32::consts::LOG2_E + ROUND;
+        let n = shifted - ROUND;
+        let r = ((x - n * LN_2_HIGH) - n * LN_2_LOW) + tail;
+        let squared = r * r;
+        let p = r + squared
+            * horner(
+                r,
+                0.0013862157,
+                [0.008366693, 0.04166753, 0.16666542, 0.49999997],
+            );
+
+        let biased = shifted.to_bits();
+        let half = biased >> 1;
+        Exp {
+            p,
+            scale: f32::from_bits(half << 23),
+            last: f32::from_bits(biased.wrapping_sub(half) << 23),
+        }
+    }
+
+    #[inline(always)]
+    fn ln_1p_ratio(u: Self) -> Self {
+        1.0 + u * horner(
+            u,
+            -0.0032268476,
+            [
+                0.019789271,
+                -0.056879718,
+                0.10600581,
+                -0.15307912,
+                0.19678871,
+                -0.24955375,
+                0.33330205,
+                -0.49999923,
+            ],
+        )
+    }
+
+    #[inline(always)]
+    fn normal_tail(q: Self) -> Self {
+        horner(
+            q,
+            0.00042166095,
+            [
+                -0.00093910133,
+                -0.002954486,
+                0.020859871,
+                -0.06912135,
+                0.16501026,
+                -0.31353316,
+                0.49530604,
+                -0.6653825,
+                0.76919305,
+            ],
+        )
+    }
+}
+
+impl Math for f64 {
+    const EXP_LOW: Self = -760.0;
+    const NORMAL_END: Self = 39.0;
+    const GELU_TANH_END: Self = 22.0;
+    const MAX: Self = f64::MAX;
+
+    #[inline(always)]
+    fn constant(c: f64) -> Self {
+        c
+    }
+
+    #[inline(always)]
+    fn split(c: f64, rest: f64) -> (Self, Self) {
+        let high = c.high();
+        (high, (c - high) + rest)
+    }
+
+    #[inline(always)]
+    fn abs(self) -> Self {
+        f64::abs(self)
+    }
+
+    #[inline(always)]
+    fn copysign(self, sign: Self) -> Self {
+        f64::copysign(self, sign)
+    }
+
+    #[inline(always)]
+    fn high(self) -> Self {
+        f64::from_bits(self.to_bits() & 0xffff_ffff_f800_0000)
+    }
+
+    #[inline(always)]
+    fn exp(x: Self, tail: Self) -> Exp<Self> {
+        // Adding 1.5·2^52 rounds to an integer, which is then in the lowest bits; 2046 is twice the
+        // bias of the exponent.
+        const ROUND: f64 = 6_755_399_441_055_744.0 + 2046.0;
+        // ln 2 in two parts, the first of so few bits that its product with n is exact.
+        const LN_2_HIGH: f64 = 0.693_147_180_369_123_8;
+        const LN_2_LOW: f64 = 1.908_214_929_270_587_7e-10;
+
+        let shifted = (x + tail) * core::f64::consts::LOG2_E + ROUND;
+        let n = shifted - ROUND;
+        let r = ((x - n * LN_2_HIGH) - n * LN_2_LOW) + tail;
+        let squared = r * r;
+        let p = r + squared
+            * horner(
+                r,
+                2.5057264000887157e-08,
+                [
+                    2.762635760774076e-07,
+                    2.755739643193934e-06,
+                    2.480150439420565e-05,
+                    0.00019841269731676298,
+                    0.0013888888932399315,
+                    0.008333333333383519,
+                    0.04166666666657362,
+                    0.166666666666666,
+                    0.5000000000000006,
+                ],
+            );
+
+        let biased = shifted.to_bits();
+        let half = biased >> 1;
+        Exp {
+            p,
+            scale: f64::from_bits(half << 52),
+            last: f64::from_bits(biased.wrapping_sub(half) << 52),
+        }
+    }
+
+    #[inline(always)]
+    fn ln_1p_ratio(u: Self) -> Self {
+        1.0 + u * horner(
+            u,
+            2.4599955838925854e-05,
+            [
+                -0.00028442804587883424,
+                0.0015616617189330626,
+                -0.005445904587161897,
+                0.013648223107097195,
+                -0.02647264355600342,
+                0.042009080835847555,
+                -0.05726235303481349,
+                0.07020224498223449,
+                -0.08073579878480248,
+                0.09010192924910877,
+                -0.09980126091479251,
+                0.11107301926424169,
+                -0.12499444427778042,
+                0.14285654461342207,
+                -0.16666662105068064,
+                0.199999997681404,
+                -0.2499999999284718,
+                0.3333333333321966,
+                -0.49999999999999356,
+            ],
+        )
+    }
+
+    #[inline(always)]
+    fn normal_tail(q: Self) -> Self {
+        horner(
+            q,
+            2.093824584668355e-09,
+            [
+                7.32929978873832e-09,
+                -1.0412097145206359e-08,
+                -6.579193390793614e-08,
+                4.3803436671308774e-08,
+                4.3333821208518733e-07,
+                -3.3781599293277434e-07,
+                -2.7695614583012543e-06,
+                3.981486445897034e-06,
+                1.668138694247105e-05,
+                -4.9762995951948424e-05,
+                -5.937578452148854e-05,
+                0.0005448991006249435,
+                -0.0007978693876337313,
+                -0.0029933767748099417,
+                0.02079506679868602,
+                -0.06911863870602447,
+                0.1650203661704554,
+                -0.3135331566713132,
+                0.4953056159699745,
+                -0.6653825028900566,
+                0.769193049750063,
+            ],
+        )
+    }
+}

@@ -1,0 +1,127 @@
+"""The polynomial coefficients of fnn-core/src/math.rs, and how they were obtained.
+
+Run it (Python 3 with mpmath) and compare what it prints with math.rs:
+
+    python3 coefficients.py
+
+Each polynomial is a least-squares fit of the relative error at nodes of Chebyshev, which is close
+to the minimax polynomial. The coefficients are rounded to the format one by one, the one that
+counts most first, and the others are fitted again after each rounding, so that they make up for
+what the rounding has spoilt.
+"""
+
+import struct
+
+from mpmath import mp, mpf
+
+mp.dps = 60
+
+
+def to_f32(x):
+    """x rounded to the nearest f32 (through f64: exact enough for a coefficient)."""
+    return mpf(struct.unpack("<f", struct.pack("<f", float(x)))[0])
+
+
+def to_f64(x):
+    return mpf(float(x))
+
+
+def fit(target, weight, powers, low, high):
+    """Coefficients c of Σ c[i] x^powers[i] that fit the target best on [low, high].
+
+    The weighted squares of the errors are least at the nodes of Chebyshev, which crowd at the ends
+    of the interval as the extrema of the minimax polynomial do.
+    """
+    count = 8 * len(powers) + 40
+    rows, wanted = [], []
+    for i in range(count):
+        x = (low + high) / 2 - (high - low) / 2 * mp.cos(mp.pi * (2 * i + 1) / (2 * count))
+        rows.append([weight(x) * x**p for p in powers])
+        wanted.append(weight(x) * target(x))
+    normal = mp.matrix(len(powers), len(powers))
+    right = mp.matrix(len(powers), 1)
+    for i in range(len(powers)):
+        right[i] = mp.fdot((row[i], w) for row, w in zip(rows, wanted))
+        for j in range(len(powers)):
+            normal[i, j] = mp.fdot((row[i], row[j]) for row in rows)
+    return list(mp.lu_solve(normal, right))
+
+
+def rounded(target, weight, powers, low, high, to_format):
+    """Coefficients that are numbers of the format, and the largest weighted error."""
+    fixed = {}
+    for _ in powers:
+        free = [p for p in powers if p not in fixed]
+
+        def rest(x):
+            return target(x) - sum(c * x**p for p, c in fixed.items())
+
+        coefficients = fit(rest, weight, free, low, high)
+        fixed[free[0]] = to_format(coefficients[0])
+    worst = max(
+        weight(x) * abs(sum(c * x**p for p, c in fixed.items()) - target(x))
+        for x in (low + (high - low) * mpf(2 * i + 1) / 4000 for i in range(2000))
+    )
+    return [fixed[p] for p in powers], worst
+
+
+def show(name, coefficients, worst):
+    print(f"{name}: relative error below 2^{mp.nstr(mp.log(worst, 2), 4)}")
+    for c in coefficients:
+        print(f"    {float(c)!r},")
+
+
+def exponential(bits, degree, to_format):
+    """(e^r − 1 − r)/r² for |r| ≤ ln 2 / 2 (and a little more, for the rounding of n)."""
+    edge = mp.log(2) / 2 * mpf("1.001")
+    coefficients, worst = rounded(
+        lambda r: (mp.expm1(r) - r) / r**2,
+        lambda r: r**2 / abs(mp.expm1(r)),
+        list(range(degree - 1)),
+        -edge,
+        edge,
+        to_format,
+    )
+    show(f"exp f{bits}", coefficients, worst)
+
+
+def logarithm(bits, degree, to_format):
+    """ln(1 + u)/u for 0 ≤ u ≤ 1, less the 1 that it has at u = 0, over u."""
+    coefficients, worst = rounded(
+        lambda u: (mp.log1p(u) / u - 1) / u,
+        lambda u: u**2 / mp.log1p(u),
+        list(range(degree)),
+        mpf(0),
+        mpf(1),
+        to_format,
+    )
+    show(f"ln_1p f{bits}", coefficients, worst)
+
+
+def normal_tail(bits, degree, highest, to_format, k):
+    """(a + k)·Φ(−a)·e^(a²/2) for 0 ≤ a ≤ highest as a polynomial in q = (a − k)/(a + k)."""
+
+    def target(q):
+        a = k * (1 + q) / (1 - q)
+        return (a + k) * mp.erfc(a / mp.sqrt(2)) / 2 * mp.exp(a**2 / 2)
+
+    coefficients, worst = rounded(
+        target,
+        lambda q: 1 / target(q),
+        list(range(degree + 1)),
+        mpf(-1),
+        (highest - k) / mpf(highest + k),
+        to_format,
+    )
+    show(f"normal_tail f{bits} degree {degree} k {k}", coefficients, worst)
+
+if __name__ == "__main__":
+    exponential(32, 6, to_f32)
+    exponential(64, 11, to_f64)
+    logarithm(32, 9, to_f32)
+    logarithm(64, 20, to_f64)
+    for k in (2,3,4):
+      for d in (9,10,11):
+        normal_tail(32, d, 15, to_f32, k)
+      for d in (19,21,23):
+        normal_tail(64, d, 39, to_f64, k)
