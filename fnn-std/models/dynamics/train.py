@@ -18,7 +18,7 @@ from plain_network import fold, forward, initial_weights, print_errors, train, w
 STATE = ["x_m", "z_m", "theta_rad", "vx_m_per_s", "vz_m_per_s", "omega_rad_per_s"]
 CONTROL = ["left_thrust_N", "right_thrust_N"]
 OUTPUTS = ["next_" + name for name in STATE]
-ACTIVATIONS = ["tanh", "tanh", "identity"]
+ACTIVATIONS = ["mish", "mish", "identity"]
 SIZES = [8, 32, 32, 6]
 
 STEP = 0.04  # s
@@ -32,8 +32,8 @@ GRAVITY = 9.81  # m/s²
 # A flight starts anywhere in this box: x, z, theta, vx, vz, omega, either way from 0.
 START = np.array([2.0, 2.0, 1.0, 3.0, 3.0, 4.0])
 THRUST = 10.0  # N, the most one rotor gives; hovering takes 4.9 N from each
-FLIGHT_STEPS = 8
-FLIGHTS = {"training": 4000, "validation": 500, "test": 500}
+FLIGHT_STEPS = 5
+FLIGHTS = {"training": 5000, "validation": 500, "test": 500}
 
 
 def rate(state, control):
@@ -107,7 +107,7 @@ def main():
     weights = train(
         initial_weights(SIZES, rng), ACTIVATIONS,
         normalise(*data["training"]), normalise(*data["validation"]), rng,
-        adam_epochs=100, batch=256, learning_rate=3e-3, lbfgs_steps=4000,
+        adam_epochs=4000, batch=250, learning_rate=3e-3, lbfgs_steps=2000,
     )
     weights = fold(weights, input_mean, input_scale, output_mean, output_scale)
     weights = [(weight.astype(np.float32), bias.astype(np.float32)) for weight, bias in weights]
