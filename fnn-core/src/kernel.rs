@@ -55,8 +55,17 @@ const VALUE_BLOCK: usize = 4 * TANGENT_BLOCK;
 /// Columns (the value and its tangents) that a tile takes at most.
 const TILE: usize = 5;
 
+/// Bytes of the neurons that are activated side by side. An activation is a long chain of dependent
+/// operations, so with vectors several chains are under way at once; without them two at a time keep
+/// the code small.
+const ACTIVATION_BLOCK: usize = if cfg!(any(target_arch = "x86_64", target_arch = "aarch64")) {
+    4 * TANGENT_BLOCK
+} else {
+    8
+};
+
 /// Run `$body` for blocks of neurons that together cover `0..$out`, each with `LANES` as a
-/// constant and at most `$bytes` wide: the widest first, then what is left in halves.
+/// constant and at most `$bytes` wide, or one: the widest first, then what is left in halves.
 macro_rules! for_blocks {
     ($T:ty, $out:expr, $bytes:expr, |$at:ident, $LANES:ident| $body:block) => {
         for_blocks!($T, $out, $bytes, |$at, $LANES| $body, 64, 32, 16, 8, 4, 2, 1)
@@ -64,7 +73,7 @@ macro_rules! for_blocks {
     ($T:ty, $out:expr, $bytes:expr, |$at:ident, $LANES:ident| $body:block, $($lanes:literal),*) => {
         let mut $at = 0;
         $(
-            while size_of::<[$T; $lanes]>() <= $bytes && $at + $lanes <= $out {
+            while (size_of::<[$T; $lanes]>() <= $bytes || $lanes == 1) && $at + $lanes <= $out {
                 const $LANES: usize = $lanes;
                 $body
                 $at += $lanes;
@@ -84,6 +93,12 @@ fn lanes<T, const OUT: usize, const LANES: usize>(
         .filter_map(move |column| column.get(at..)?.first_chunk())
 }
 
+/// The `LANES` numbers from `at` on, to be written.
+#[inline(always)]
+fn lanes_mut<T, const LANES: usize>(numbers: &mut [T], at: usize) -> Option<&mut [T; LANES]> {
+    numbers.get_mut(at..)?.first_chunk_mut()
+}
+
 /// The value of a dense layer: `output = f(bias + weight · input)`. Never panics.
 #[inline]
 pub fn value<T: Scalar, A: Activation<T>, const IN: usize, const OUT: usize>(
@@ -93,15 +108,10 @@ pub fn value<T: Scalar, A: Activation<T>, const IN: usize, const OUT: usize>(
     input: &[T; IN],
     output: &mut [T; OUT],
 ) {
-    for_blocks!(T, OUT, VALUE_BLOCK, |at, LANES| {
-        if let (Some(bias), Some(output)) = (
-            bias.get(at..).and_then(<[T]>::first_chunk::<LANES>),
-            output
-                .get_mut(at..)
-                .and_then(<[T]>::first_chunk_mut::<LANES>),
-        ) {
-            let [z] = tile([*bias], lanes(weight, at), input.iter().map(|&x| [x]));
-            *output = z.map(|z| activation.value(z));
+    sums(weight, bias, input, output);
+    for_blocks!(T, OUT, ACTIVATION_BLOCK, |at, LANES| {
+        if let Some(z) = lanes_mut::<T, LANES>(output, at) {
+            *z = z.map(|z| activation.value(z));
         }
     });
 }
@@ -117,26 +127,9 @@ pub fn first_tangents<T: Scalar, A: Activation<T>, const IN: usize, const OUT: u
     output: (&mut [T; OUT], &mut [[T; OUT]; IN]),
 ) {
     let (value, tangents) = output;
-    for_blocks!(T, OUT, TANGENT_BLOCK, |at, LANES| {
-        if let (Some(bias), Some(value)) = (
-            bias.get(at..).and_then(<[T]>::first_chunk::<LANES>),
-            value
-                .get_mut(at..)
-                .and_then(<[T]>::first_chunk_mut::<LANES>),
-        ) {
-            let [z] = tile([*bias], lanes(weight, at), input.iter().map(|&x| [x]));
-            let slope;
-            (*value, slope) = activate(activation, z);
-            for (tangent, w) in tangents.iter_mut().zip(lanes::<T, OUT, LANES>(weight, at)) {
-                if let Some(tangent) = tangent
-                    .get_mut(at..)
-                    .and_then(<[T]>::first_chunk_mut::<LANES>)
-                {
-                    *tangent = array::from_fn(|l| slope[l] * w[l]);
-                }
-            }
-        }
-    });
+    sums(weight, bias, input, value);
+    *tangents = *weight;
+    activate(activation, value, tangents);
 }
 
 /// Value and tangents of a later layer: `input` and `output` hold 1 + `TANGENTS` columns, the
@@ -159,89 +152,96 @@ pub fn tangents<
     let columns = 1 + TANGENTS;
     let tiles = columns.div_ceil(TILE);
     for_blocks!(T, OUT, TANGENT_BLOCK, |at, LANES| {
-        let Some(bias) = bias.get(at..).and_then(<[T]>::first_chunk::<LANES>) else {
-            return;
-        };
-        let mut slope = None;
+        let mut start = bias.get(at..).and_then(<[T]>::first_chunk::<LANES>);
         let (mut input, mut output) = (input, &mut *output);
         for tile in 0..tiles {
-            macro_rules! group {
+            macro_rules! columns {
                 ($columns:literal) => {{
-                    let Some((i, input_left)) = input.split_first_chunk::<$columns>() else {
+                    let (Some((i, input_left)), Some((o, output_left))) = (
+                        input.split_first_chunk::<$columns>(),
+                        output.split_first_chunk_mut::<$columns>(),
+                    ) else {
                         return;
                     };
-                    let Some((o, output_left)) = output.split_first_chunk_mut::<$columns>() else {
-                        return;
-                    };
-                    slope = Some(group(weight, bias, activation, i, o, at, slope));
+                    block(weight, start.take(), i, o, at);
                     (input, output) = (input_left, output_left);
                 }};
             }
             match (columns + tile) / tiles {
-                1 => group!(1),
-                2 => group!(2),
-                3 => group!(3),
-                4 => group!(4),
-                _ => group!(5),
+                1 => columns!(1),
+                2 => columns!(2),
+                3 => columns!(3),
+                4 => columns!(4),
+                _ => columns!(5),
             }
+        }
+    });
+    if let Some((value, tangents)) = output.split_first_mut() {
+        activate(
+            activation,
+            value,
+            tangents.get_mut(..TANGENTS).unwrap_or_default(),
+        );
+    }
+}
+
+/// The weighted sums of all neurons for one column that starts at the bias.
+#[inline(always)]
+fn sums<T: Scalar, const IN: usize, const OUT: usize>(
+    weight: &[[T; OUT]; IN],
+    bias: &[T; OUT],
+    input: &[T; IN],
+    output: &mut [T; OUT],
+) {
+    for_blocks!(T, OUT, VALUE_BLOCK, |at, LANES| {
+        if let (Some(bias), Some(output)) = (
+            bias.get(at..).and_then(<[T]>::first_chunk::<LANES>),
+            lanes_mut(output, at),
+        ) {
+            [*output] = tile([*bias], lanes(weight, at), input.iter().map(|&x| [x]));
         }
     });
 }
 
-/// `COLS` columns of one block of neurons: with no slope yet, the first column is the value and
-/// gives the slope, which is returned; all others are tangents and are scaled by it.
+/// The weighted sums of a block of neurons for `COLS` columns, of which the first may start at a
+/// bias.
 #[inline(always)]
-fn group<
-    T: Scalar,
-    A: Activation<T>,
-    const IN: usize,
-    const OUT: usize,
-    const LANES: usize,
-    const COLS: usize,
->(
+fn block<T: Scalar, const IN: usize, const OUT: usize, const LANES: usize, const COLS: usize>(
     weight: &[[T; OUT]; IN],
-    bias: &[T; LANES],
-    activation: A,
+    bias: Option<&[T; LANES]>,
     input: &[[T; IN]; COLS],
     output: &mut [[T; OUT]; COLS],
     at: usize,
-    slope: Option<[T; LANES]>,
-) -> [T; LANES] {
+) {
     let mut start = [[T::ZERO; LANES]; COLS];
-    if let (None, Some(value)) = (slope, start.first_mut()) {
-        *value = *bias;
+    if let (Some(bias), Some(first)) = (bias, start.first_mut()) {
+        *first = *bias;
     }
     let rows = (0..IN).map(|j| array::from_fn(|c| input[c][j]));
-    let mut sum = tile(start, lanes(weight, at), rows);
-
-    let (slope, tangents) = match slope {
-        Some(slope) => (slope, &mut sum[..]),
-        None => {
-            let Some((z, tangents)) = sum.split_first_mut() else {
-                return [T::ONE; LANES];
-            };
-            let slope;
-            (*z, slope) = activate(activation, *z);
-            (slope, tangents)
-        }
-    };
-    for tangent in tangents {
-        *tangent = array::from_fn(|l| slope[l] * tangent[l]);
-    }
-    for (output, sum) in output.iter_mut().zip(sum) {
-        if let Some(output) = output.get_mut(at..).and_then(<[T]>::first_chunk_mut) {
-            *output = sum;
+    let sums = tile(start, lanes(weight, at), rows);
+    for (output, sums) in output.iter_mut().zip(sums) {
+        if let Some(output) = lanes_mut(output, at) {
+            *output = sums;
         }
     }
-    slope
 }
 
-/// Values and slopes of a block of neurons.
+/// Turn sums into values, and scale the rows of the tangents by the slopes.
 #[inline(always)]
-fn activate<T: Scalar, A: Activation<T>, const LANES: usize>(
+fn activate<T: Scalar, A: Activation<T>, const OUT: usize>(
     activation: A,
-    z: [T; LANES],
-) -> ([T; LANES], [T; LANES]) {
-    let both = z.map(|z| activation.value_and_slope(z));
-    (both.map(|b| b.0), both.map(|b| b.1))
+    value: &mut [T; OUT],
+    tangents: &mut [[T; OUT]],
+) {
+    for_blocks!(T, OUT, ACTIVATION_BLOCK, |at, LANES| {
+        if let Some(z) = lanes_mut::<T, LANES>(value, at) {
+            let both = z.map(|z| activation.value_and_slope(z));
+            *z = both.map(|(value, _)| value);
+            for tangent in tangents.iter_mut() {
+                if let Some(tangent) = lanes_mut::<T, LANES>(tangent, at) {
+                    *tangent = array::from_fn(|l| both[l].1 * tangent[l]);
+                }
+            }
+        }
+    });
 }

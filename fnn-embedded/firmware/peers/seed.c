@@ -8,8 +8,14 @@
 
 enum { NX = 4, NH = 32, NF = 3, NHIDDEN = 4 };
 
+/* The weights are in flash with the network that this one is compared with; a library for the desk
+ * is compiled with -DSEED_WEIGHTS= and has memory for them. */
+#ifndef SEED_WEIGHTS
+#define SEED_WEIGHTS extern const
+#endif
+
 /* Row by row: weight[i][j] multiplies input j for neuron i. */
-extern const struct {
+SEED_WEIGHTS struct {
     float first[NH][NX], first_bias[NH];
     float hidden[NHIDDEN][NH][NH], hidden_bias[NHIDDEN][NH];
     float last[NF][NH], last_bias[NF];

@@ -27,12 +27,18 @@ pub static NETWORK: Network = fnn_core::Network::new(fnn_core::chain![
 #[repr(C)]
 #[derive(Debug)]
 pub struct Weights {
-    first: [[f32; 4]; 32],
-    first_bias: [f32; 32],
-    hidden: [[[f32; 32]; 32]; 4],
-    hidden_bias: [[f32; 32]; 4],
-    last: [[f32; 32]; 3],
-    last_bias: [f32; 3],
+    /// Layer 0.
+    pub first: [[f32; 4]; 32],
+    /// Bias of layer 0.
+    pub first_bias: [f32; 32],
+    /// Layers 1 to 4.
+    pub hidden: [[[f32; 32]; 32]; 4],
+    /// Biases of layers 1 to 4.
+    pub hidden_bias: [[f32; 32]; 4],
+    /// Layer 5.
+    pub last: [[f32; 32]; 3],
+    /// Bias of layer 5.
+    pub last_bias: [f32; 3],
 }
 
 /// What `seed.c` reads.
