@@ -29,7 +29,7 @@ struct Subject {
 }
 
 /// The least slope whose own last place counts near a crossing.
-const NEAR_CROSSING: f64 = 0.125;
+const NEAR_CROSSING: f64 = 0.5;
 
 fn of<T: Scalar>(activation: impl Activation<T>, z: T) -> (T, T) {
     activation.value_and_slope(z)
@@ -88,7 +88,7 @@ fn subjects() -> [Subject; 15] {
             single: |z| of(Mish, z),
             double: |z| of(Mish, z),
             reference: mish,
-            crossing: Some((-1.45, -1.0)),
+            crossing: Some((-2.5, 0.0)),
         },
         Subject {
             name: "tanh",
@@ -116,21 +116,21 @@ fn subjects() -> [Subject; 15] {
             single: |z| of(Silu, z),
             double: |z| of(Silu, z),
             reference: |z| gate(z.max(-1e4), z, 1.0),
-            crossing: Some((-1.6, -1.0)),
+            crossing: Some((-2.5, 0.0)),
         },
         Subject {
             name: "gelu",
             single: |z| of(Gelu, z),
             double: |z| of(Gelu, z),
             reference: gelu,
-            crossing: Some((-1.0, -0.5)),
+            crossing: Some((-1.5, 0.0)),
         },
         Subject {
             name: "gelu_tanh",
             single: |z| of(GeluTanh, z),
             double: |z| of(GeluTanh, z),
             reference: gelu_tanh,
-            crossing: Some((-1.0, -0.5)),
+            crossing: Some((-1.5, 0.0)),
         },
         Subject {
             name: "elu(1)",

@@ -38,15 +38,29 @@ impl<T: Scalar> Activation<T> for Mish {
     #[inline(always)]
     fn value_and_slope(self, z: T) -> (T, T) {
         let z = z.at_least(T::EXP_LOW);
-        // Above 21.5 f = z and f′ = 1 to the last bit, and w⁴ does not overflow.
         let x = z.at_most(T::constant(21.5));
         let e = T::exp(x, T::ZERO);
-        let (q, w) = (e.scaled(), e.value());
-        let two = T::constant(2.0);
-        let d = w * (w + two) + two;
-        let g = q * (w + two) / d;
-        let h = q * (w + T::ONE) * T::constant(4.0) / (d * d);
-        (z * g * e.last, (g + x * h) * e.last)
+        let c = T::constant;
+        let m = e.times_minus_one(T::ONE);
+        let w = m + T::ONE;
+        let d = c(5.0) + m * (m + c(4.0));
+        let h = T::ONE / d;
+        let part = h + h;
+        let w1 = w * (w + T::ONE);
+
+        let q = e.p + T::ONE;
+        let less = w1 * h;
+        let y = z * e.scale;
+        let s = z + T::ONE;
+        let bend = w * (c(4.0) + w * (c(8.0) + w * (c(4.0) + w))) * (h * h);
+        if z < c(-0.35) {
+            (
+                (y + y * (e.p - less * q)) * e.last,
+                (s + (s * e.p - q * (less + z * bend))) * e.scale * e.last,
+            )
+        } else {
+            (z - x * part, T::ONE - (part - x * w1 * (part * part)))
+        }
     }
 }
 
@@ -57,26 +71,27 @@ pub struct Tanh;
 impl<T: Scalar> Activation<T> for Tanh {
     #[inline(always)]
     fn value_and_slope(self, z: T) -> (T, T) {
-        let e = T::exp((z.abs() * T::constant(-2.0)).at_least(T::EXP_LOW), T::ZERO);
-        let m = e.minus_one();
-        let two = T::constant(2.0);
-        let d = m + two;
-        let large = m < T::constant(-0.5);
-        let part = (if large { two * e.value() } else { -m }) / d;
-        let value = if large { T::ONE - part } else { part };
-        (
-            value.copysign(z),
-            T::constant(4.0) * e.scaled() / (d * d) * e.last,
-        )
+        let c = T::constant;
+        let a = z.abs();
+        let e = T::exp((a * c(-2.0)).at_least(T::EXP_LOW), T::ZERO);
+        let u = e.value();
+        let square = a * a;
+        let value = if a < c(0.55) {
+            a + a * (square * T::tanh_ratio(square))
+        } else {
+            T::ONE - (u + u) / (T::ONE + u)
+        };
+        let slope = e.times(c(4.0) / (T::ONE + u * (c(2.0) + u)));
+        (value.copysign(z), slope)
     }
 }
 
-/// The logistic function of ±a, a ≥ 0, from u = e⁻ᵃ.
+/// The logistic function σ of ±a, a ≥ 0, from e⁻ᵃ.
 #[derive(Clone, Copy)]
 struct Logistic<T> {
     e: Exp<T>,
-    /// 1 + u.
-    d: T,
+    /// e⁻ᵃ.
+    u: T,
 }
 
 impl<T: Scalar> Logistic<T> {
@@ -84,37 +99,36 @@ impl<T: Scalar> Logistic<T> {
     #[inline(always)]
     fn new(high: T, tail: T) -> Self {
         let e = T::exp(-high, -tail);
-        Self {
-            e,
-            d: e.value() + T::ONE,
+        Self { e, u: e.value() }
+    }
+
+    /// y·σ(a), or y·σ(−a) if `z` is negative.
+    #[inline(always)]
+    fn times(self, y: T, z: T) -> T {
+        let part = y / (T::ONE + self.u);
+        if z < T::ZERO {
+            self.e.times(part)
+        } else {
+            part
         }
     }
 
-    /// σ of a with the sign of `z`, as two factors.
+    /// (1 + u)².
     #[inline(always)]
-    fn value(self, z: T) -> (T, T) {
-        let negative = z < T::ZERO;
-        let n = if negative { self.e.scaled() } else { T::ONE };
-        let last = if negative { self.e.last } else { T::ONE };
-        (n / self.d, last)
+    fn square(self) -> T {
+        // Not the square of the rounded 1 + u, which would count its error twice.
+        T::ONE + self.u * (T::constant(2.0) + self.u)
     }
 
-    /// σ′.
+    /// The slope of z·σ(x) where a = |x| and b = |z|·x′.
     #[inline(always)]
-    fn slope(self) -> T {
-        self.e.scaled() / (self.d * self.d) * self.e.last
-    }
-
-    /// f = z·σ and f′ = σ + zσ′ with σ of argument x(z) and b = |z|·x′(z).
-    #[inline(always)]
-    fn gate(self, z: T, b: T) -> (T, T) {
-        let (sigma, last) = self.value(z);
-        let n = if z < T::ZERO {
-            self.e.scaled() * (self.d - b)
+    fn gate_slope(self, z: T, b: T) -> T {
+        let rest = T::ONE / self.square();
+        if z < T::ZERO {
+            self.e.times(((T::ONE - b) + self.u) * rest)
         } else {
-            self.d + self.e.value() * b
-        };
-        (z * sigma * last, n / (self.d * self.d) * last)
+            (T::ONE + self.u * (T::ONE + b)) * rest
+        }
     }
 }
 
@@ -126,8 +140,8 @@ impl<T: Scalar> Activation<T> for Sigmoid {
     #[inline(always)]
     fn value_and_slope(self, z: T) -> (T, T) {
         let logistic = Logistic::new(z.abs().at_most(-T::EXP_LOW), T::ZERO);
-        let (value, last) = logistic.value(z);
-        (value * last, logistic.slope())
+        let slope = logistic.e.times(T::ONE / logistic.square());
+        (logistic.times(T::ONE, z), slope)
     }
 }
 
@@ -139,10 +153,8 @@ impl<T: Scalar> Activation<T> for Softplus {
     #[inline(always)]
     fn value_and_slope(self, z: T) -> (T, T) {
         let logistic = Logistic::new(z.abs().at_most(-T::EXP_LOW), T::ZERO);
-        let Exp { last, .. } = logistic.e;
-        let ln_1p = logistic.e.scaled() * T::ln_1p_ratio(logistic.e.value()) * last;
-        let (sigma, last) = logistic.value(z);
-        (z.at_least(T::ZERO) + ln_1p, sigma * last)
+        let ln_1p = logistic.e.times(T::ln_1p_ratio(logistic.u));
+        (z.at_least(T::ZERO) + ln_1p, logistic.times(T::ONE, z))
     }
 }
 
@@ -154,7 +166,11 @@ impl<T: Scalar> Activation<T> for Silu {
     #[inline(always)]
     fn value_and_slope(self, z: T) -> (T, T) {
         let a = z.abs().at_most(-T::EXP_LOW);
-        Logistic::new(a, T::ZERO).gate(z.at_least(T::EXP_LOW), a)
+        let logistic = Logistic::new(a, T::ZERO);
+        (
+            logistic.times(z.at_least(T::EXP_LOW), z),
+            logistic.gate_slope(z, a),
+        )
     }
 }
 
@@ -165,19 +181,17 @@ pub struct Gelu;
 impl<T: Scalar> Activation<T> for Gelu {
     #[inline(always)]
     fn value_and_slope(self, z: T) -> (T, T) {
+        let c = T::constant;
         let a = z.abs().at_most(T::NORMAL_END);
-        let z = z.at_least(-T::NORMAL_END);
         let high = a.high();
-        let half = T::constant(-0.5);
-        let e = T::exp(high * high * half, (a - high) * (a + high) * half);
-        let t = T::ONE / (a + T::constant(5.0));
-        let tail = t * T::normal_tail(T::ONE - T::constant(10.0) * t);
-        let bend = tail - a * T::constant(0.398_942_280_401_432_7);
-        let q = e.scaled();
+        let e = T::exp(high * high * c(-0.5), (a - high) * (a + high) * c(-0.5));
+        let (n, d) = T::normal_tail(a);
+        let tail = n / d;
+        let bend = tail - a * c(0.398_942_280_401_432_7);
         if z < T::ZERO {
-            (z * (q * tail) * e.last, q * bend * e.last)
+            (-e.times(a * tail), e.times(bend))
         } else {
-            (z * (T::ONE - e.value() * tail), T::ONE - e.value() * bend)
+            (z - e.times(a * tail), T::ONE - e.times(bend))
         }
     }
 }
@@ -206,8 +220,11 @@ impl<T: Scalar> Activation<T> for GeluTanh {
         let s_low = ((k3_high * square_high - s_high) + k1_high) + (rest + k1_low);
 
         let g = k1 + T::constant(3.0) * k3 * (a * a);
-        Logistic::new(a_high * s_high, a_high * s_low + a_low * s)
-            .gate(z.at_least(-T::GELU_TANH_END), a * g)
+        let logistic = Logistic::new(a_high * s_high, a_high * s_low + a_low * s);
+        (
+            logistic.times(z.at_least(-T::GELU_TANH_END), z),
+            logistic.gate_slope(z, a * g),
+        )
     }
 }
 
@@ -249,6 +266,13 @@ impl<T: Scalar> Activation<T> for LeakyRelu<T> {
     }
 }
 
+/// α·(eᶻ − 1) and its slope for z ≤ 0.
+#[inline(always)]
+fn exponential_unit<T: Scalar>(z: T, alpha: T) -> (T, T) {
+    let e = T::exp(z.at_most(T::ZERO).at_least(T::EXP_LOW), T::ZERO);
+    (e.times_minus_one(alpha), e.times(alpha))
+}
+
 /// f(z) = z for z > 0, else α·(eᶻ − 1).
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Elu<T> {
@@ -259,11 +283,11 @@ pub struct Elu<T> {
 impl<T: Scalar> Activation<T> for Elu<T> {
     #[inline(always)]
     fn value_and_slope(self, z: T) -> (T, T) {
-        let e = T::exp(z.at_most(T::ZERO).at_least(T::EXP_LOW), T::ZERO);
+        let (value, slope) = exponential_unit(z, self.alpha);
         if z > T::ZERO {
             (z, T::ONE)
         } else {
-            (self.alpha * e.minus_one(), self.alpha * e.scaled() * e.last)
+            (value, slope)
         }
     }
 }
@@ -276,8 +300,7 @@ impl<T: Scalar> Activation<T> for Selu {
     #[inline(always)]
     fn value_and_slope(self, z: T) -> (T, T) {
         let scale = T::constant(1.050_700_987_355_480_5);
-        let scale_alpha = T::constant(1.758_099_340_847_376_6);
-        let (value, slope) = Elu { alpha: scale_alpha }.value_and_slope(z);
+        let (value, slope) = exponential_unit(z, T::constant(1.758_099_340_847_376_9));
         if z > T::ZERO {
             (scale * z, scale)
         } else {
@@ -295,8 +318,12 @@ impl<T: Scalar> Activation<T> for Softsign {
     fn value_and_slope(self, z: T) -> (T, T) {
         let a = z.abs().at_most(T::MAX);
         let d = a + T::ONE;
-        let inverse = T::ONE / d;
-        ((a / d).copysign(z), inverse * inverse)
+        // From 2⁶⁰ on (1 + a)² might overflow; 1 + a is a there.
+        let near = a < T::constant((1u64 << 60) as f64);
+        let square = T::ONE + a * (T::constant(2.0) + a);
+        let part = T::ONE / if near { square } else { d };
+        let slope = if near { part } else { part * part };
+        ((a / d).copysign(z), slope)
     }
 }
 
@@ -309,13 +336,14 @@ impl<T: Scalar> Activation<T> for HardSigmoid {
     fn value_and_slope(self, z: T) -> (T, T) {
         let three = T::constant(3.0);
         let sixth = T::constant(1.0 / 6.0);
-        if z <= -three {
-            (T::ZERO, T::ZERO)
-        } else if z >= three {
-            (T::ONE, T::ZERO)
-        } else {
-            ((z + three) * sixth, z * T::ZERO + sixth)
-        }
+        let a = z.abs();
+        let slope = if a < three { sixth } else { T::ZERO };
+        // NaN is not equal to itself.
+        let slope = if a == a { slope } else { z };
+        (
+            (z + three).at_least(T::ZERO).at_most(T::constant(6.0)) * sixth,
+            slope,
+        )
     }
 }
 
@@ -326,14 +354,11 @@ pub struct HardSwish;
 impl<T: Scalar> Activation<T> for HardSwish {
     #[inline(always)]
     fn value_and_slope(self, z: T) -> (T, T) {
-        let three = T::constant(3.0);
-        let sixth = T::constant(1.0 / 6.0);
-        if z <= -three {
-            (T::ZERO, T::ZERO)
-        } else if z >= three {
-            (z, T::ONE)
-        } else {
-            (z * ((z + three) * sixth), (z + z + three) * sixth)
-        }
+        let c = T::constant;
+        let slope = (z + z + c(3.0)) * c(1.0 / 6.0);
+        let slope = if z <= c(-3.0) { T::ZERO } else { slope };
+        let slope = if z >= c(3.0) { T::ONE } else { slope };
+        let gate = (z + c(3.0)).at_least(T::ZERO).at_most(c(6.0)) / c(6.0);
+        (z.at_least(c(-3.0)) * gate, slope)
     }
 }

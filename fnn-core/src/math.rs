@@ -48,9 +48,12 @@ pub trait Math:
     /// ln(1 + u)/u for 0 ≤ u ≤ 1.
     fn ln_1p_ratio(u: Self) -> Self;
 
-    /// (a + 5)·Φ(−a)·e^(a²/2) for q = (a − 5)/(a + 5), 0 ≤ a ≤ [`NORMAL_END`](Self::NORMAL_END),
+    /// (tanh a / a − 1)/a² for s = a², 0 ≤ a ≤ 0.55.
+    fn tanh_ratio(s: Self) -> Self;
+
+    /// Φ(−a)·e^(a²/2) for 0 ≤ a ≤ [`NORMAL_END`](Self::NORMAL_END) as numerator and denominator,
     /// with Φ the distribution function of the normal distribution.
-    fn normal_tail(q: Self) -> Self;
+    fn normal_tail(a: Self) -> (Self, Self);
 
     /// The smaller one; NaN if `self` is NaN.
     #[inline(always)]
@@ -72,31 +75,33 @@ pub trait Math:
 #[derive(Debug, Clone, Copy)]
 pub struct Exp<T> {
     /// eʳ − 1 of the reduced argument r, precise near zero, too.
-    p: T,
-    scale: T,
+    pub p: T,
+    pub scale: T,
     /// The second factor of 2ⁿ.
     pub last: T,
 }
 
 impl<T: Math> Exp<T> {
-    /// eˣ divided by `last`.
-    #[inline(always)]
-    pub fn scaled(self) -> T {
-        (T::constant(1.0) + self.p) * self.scale
-    }
-
     /// eˣ, of which a subnormal has been rounded twice.
     #[inline(always)]
     pub fn value(self) -> T {
-        self.scaled() * self.last
+        (T::constant(1.0) + self.p) * (self.scale * self.last)
     }
 
-    /// eˣ − 1 for x ≤ 0, precise near zero; it has the sign of x.
+    /// y·eˣ, also where it is subnormal, for a y of moderate size.
     #[inline(always)]
-    pub fn minus_one(self) -> T {
-        let scale = self.scale * self.last;
-        // Not (2ⁿ − 1) + 2ⁿp: that would lose the sign of −0.
-        scale * self.p - (T::constant(1.0) - scale)
+    pub fn times(self, y: T) -> T {
+        // Not (1 + p)·y: here the rounding of y·p counts less than that of 1 + p would.
+        let y = y * self.scale;
+        (y + y * self.p) * self.last
+    }
+
+    /// y·(eˣ − 1), precise near zero; for y > 0 it has the sign of x.
+    #[inline(always)]
+    pub fn times_minus_one(self, y: T) -> T {
+        let scaled = y * (self.scale * self.last);
+        // Not (2ⁿy − y) + 2ⁿyp: that would lose the sign of −0.
+        scaled * self.p - (y - scaled)
     }
 }
 
@@ -186,22 +191,34 @@ impl Math for f32 {
     }
 
     #[inline(always)]
-    fn normal_tail(q: Self) -> Self {
+    fn tanh_ratio(s: Self) -> Self {
         horner(
-            q,
-            0.00042166095,
-            [
-                -0.00093910133,
-                -0.002954486,
-                0.020859871,
-                -0.06912135,
-                0.16501026,
-                -0.31353316,
-                0.49530604,
-                -0.6653825,
-                0.76919305,
-            ],
+            s,
+            -0.0062601934,
+            [0.021060897, -0.053849414, 0.13332555, -0.33333316],
         )
+    }
+
+    #[inline(always)]
+    fn normal_tail(a: Self) -> (Self, Self) {
+        let numerator = horner(
+            a,
+            0.0008848723,
+            [0.011603161, 0.07114372, 0.25020733, 0.5071599, 0.5],
+        );
+        let denominator = horner(
+            a,
+            0.0022180486,
+            [
+                0.029084627,
+                0.18055445,
+                0.6561622,
+                1.4463446,
+                1.8122044,
+                1.0,
+            ],
+        );
+        (numerator, denominator)
     }
 }
 
@@ -306,33 +323,60 @@ impl Math for f64 {
     }
 
     #[inline(always)]
-    fn normal_tail(q: Self) -> Self {
+    fn tanh_ratio(s: Self) -> Self {
         horner(
-            q,
-            2.093824584668355e-09,
+            s,
+            -1.9482223530561022e-05,
             [
-                7.32929978873832e-09,
-                -1.0412097145206359e-08,
-                -6.579193390793614e-08,
-                4.3803436671308774e-08,
-                4.3333821208518733e-07,
-                -3.3781599293277434e-07,
-                -2.7695614583012543e-06,
-                3.981486445897034e-06,
-                1.668138694247105e-05,
-                -4.9762995951948424e-05,
-                -5.937578452148854e-05,
-                0.0005448991006249435,
-                -0.0007978693876337313,
-                -0.0029933767748099417,
-                0.02079506679868602,
-                -0.06911863870602447,
-                0.1650203661704554,
-                -0.3135331566713132,
-                0.4953056159699745,
-                -0.6653825028900566,
-                0.769193049750063,
+                8.32960249764263e-05,
+                -0.00023336716608935676,
+                0.0005884387766262006,
+                -0.0014555414495931898,
+                0.0035920918133519448,
+                -0.008863232580109766,
+                0.02186948838458437,
+                -0.05396825396371866,
+                0.13333333333326558,
+                -0.333333333333333,
             ],
         )
+    }
+
+    #[inline(always)]
+    fn normal_tail(a: Self) -> (Self, Self) {
+        let numerator = horner(
+            a,
+            2.2197015417821467e-07,
+            [
+                6.919774230768509e-06,
+                0.00010586594427070952,
+                0.0010340466648624293,
+                0.007091226797626273,
+                0.0355408528623161,
+                0.13168067140709444,
+                0.3566142905337721,
+                0.6786811941713223,
+                0.8273435193173891,
+                0.5,
+            ],
+        );
+        let denominator = horner(
+            a,
+            5.563966645871882e-07,
+            [
+                1.7345301740937064e-05,
+                0.00026592296589088906,
+                0.002609315909378219,
+                0.018039323359548116,
+                0.09164498698841007,
+                0.34732438728119974,
+                0.9779768246873497,
+                1.9983360876372795,
+                2.8142314017975245,
+                2.452571599437644,
+                1.0,
+            ],
+        );
+        (numerator, denominator)
     }
 }

@@ -98,30 +98,74 @@ def logarithm(bits, degree, to_format):
     show(f"ln_1p f{bits}", coefficients, worst)
 
 
-def normal_tail(bits, degree, highest, to_format, k):
-    """(a + k)·Φ(−a)·e^(a²/2) for 0 ≤ a ≤ highest as a polynomial in q = (a − k)/(a + k)."""
+def hyperbolic_tangent(bits, terms, to_format):
+    """(tanh a / a − 1)/a² for 0 ≤ a ≤ 0.55 as a polynomial in s = a²."""
 
-    def target(q):
-        a = k * (1 + q) / (1 - q)
-        return (a + k) * mp.erfc(a / mp.sqrt(2)) / 2 * mp.exp(a**2 / 2)
+    def target(s):
+        a = mp.sqrt(s)
+        return (mp.tanh(a) / a - 1) / s
 
     coefficients, worst = rounded(
         target,
-        lambda q: 1 / target(q),
-        list(range(degree + 1)),
-        mpf(-1),
-        (highest - k) / mpf(highest + k),
+        lambda s: s * mp.sqrt(s) / mp.tanh(mp.sqrt(s)),
+        list(range(terms)),
+        mpf(0),
+        mpf("0.55") ** 2,
         to_format,
     )
-    show(f"normal_tail f{bits} degree {degree} k {k}", coefficients, worst)
+    show(f"tanh f{bits}", coefficients, worst)
+
+
+def normal_tail(bits, degree, highest, to_format):
+    """Φ(−a)·e^(a²/2) for 0 ≤ a ≤ highest as N(a)/D(a) with N(0) = 1/2, D(0) = 1.
+
+    N − tail·D is linear in the coefficients: it is fitted again and again, divided by the D of
+    the fit before. The coefficients are positive, so that no sum cancels.
+    """
+
+    def tail(a):
+        return mp.erfc(a / mp.sqrt(2)) / 2 * mp.exp(a**2 / 2)
+
+    nodes = [highest / mpf(2) * (1 - mp.cos(mp.pi * (2 * i + 1) / 240)) for i in range(120)]
+    # Half of the nodes again where the function bends most.
+    nodes += [x**2 / highest**2 * 4 for x in nodes]
+    tails = [tail(x) for x in nodes]
+    powers = range(1, degree + 1)
+    denominator = [mpf(1)] + [mpf(0)] * degree
+    for _ in range(12):
+        rows, right = [], []
+        for x, t in zip(nodes, tails):
+            weight = 1 / (t * mp.polyval(denominator[::-1], x))
+            rows.append(
+                [weight * x**p for p in range(1, degree)] + [-weight * t * x**p for p in powers]
+            )
+            right.append(weight * (t - mpf(1) / 2))
+        matrix = mp.matrix(rows)
+        solution = mp.lu_solve(matrix.T * matrix, matrix.T * mp.matrix(right))
+        denominator = [mpf(1)] + list(solution[degree - 1 :])
+    denominator = [to_format(c) for c in denominator]
+
+    def wanted(x):
+        return (tail(x) * mp.polyval(denominator[::-1], x) - mpf(1) / 2) / x
+
+    numerator, worst = rounded(
+        wanted,
+        lambda x: x / (tail(x) * mp.polyval(denominator[::-1], x)),
+        list(range(degree - 1)),
+        mpf(0),
+        mpf(highest),
+        to_format,
+    )
+    show(f"normal_tail numerator f{bits}", [mpf(1) / 2] + numerator, worst)
+    show(f"normal_tail denominator f{bits}", denominator, worst)
+
 
 if __name__ == "__main__":
     exponential(32, 6, to_f32)
     exponential(64, 11, to_f64)
     logarithm(32, 9, to_f32)
     logarithm(64, 20, to_f64)
-    for k in (2,3,4):
-      for d in (9,10,11):
-        normal_tail(32, d, 15, to_f32, k)
-      for d in (19,21,23):
-        normal_tail(64, d, 39, to_f64, k)
+    normal_tail(32, 5, 15, to_f32)
+    normal_tail(64, 12, 39, to_f64)
+    hyperbolic_tangent(32, 5, to_f32)
+    hyperbolic_tangent(64, 13, to_f64)
