@@ -54,11 +54,13 @@ mod tests {
         // SAFETY: the array outlives `stack`, and nothing else uses it.
         let stack = unsafe { PaintedStack::new(lowest, 64) };
         assert_eq!(stack.used(), 0);
-        // SAFETY: words 63, 60 and 0 are inside the array.
+        // SAFETY: word 63 is the array's last.
         unsafe { lowest.add(63).write_volatile(7) };
         assert_eq!(stack.used(), 4);
+        // SAFETY: word 60 is inside the array.
         unsafe { lowest.add(60).write_volatile(0) };
         assert_eq!(stack.used(), 16);
+        // SAFETY: word 0 is the array's first.
         unsafe { lowest.write_volatile(1) };
         assert_eq!(stack.used(), 256);
     }

@@ -43,7 +43,8 @@ impl Run {
     }
 
     pub(crate) fn env(mut self, name: &str, value: impl AsRef<OsStr>) -> Self {
-        self.shown = format!("{name}={} {}", quoted(value.as_ref()), self.shown);
+        // A path stays whole: who reads the variable may run in another folder.
+        self.shown = format!("{name}={} {}", quoted_whole(value.as_ref()), self.shown);
         self.command.env(name, value);
         self
     }
@@ -122,16 +123,20 @@ impl Run {
     }
 }
 
-/// The argument as a shell takes it.
+/// The argument as a shell takes it, paths from the root on.
 fn quoted(arg: &OsStr) -> String {
+    match Path::new(arg).strip_prefix(root()) {
+        Ok(inside) if !inside.as_os_str().is_empty() => quoted_whole(inside.as_os_str()),
+        _ => quoted_whole(arg),
+    }
+}
+
+/// The argument as a shell takes it.
+fn quoted_whole(arg: &OsStr) -> String {
     let arg = arg.to_string_lossy();
-    let arg = match Path::new(arg.as_ref()).strip_prefix(root()) {
-        Ok(inside) if !inside.as_os_str().is_empty() => inside.to_string_lossy().into_owned(),
-        _ => arg.into_owned(),
-    };
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_=./:,+@".contains(c);
     if !arg.is_empty() && arg.chars().all(plain) {
-        arg
+        arg.into_owned()
     } else {
         format!("'{}'", arg.replace('\'', r"'\''"))
     }
@@ -155,5 +160,42 @@ pub(crate) fn for_all<T>(items: &[T], mut f: impl FnMut(&T) -> Result<()>) -> Re
             items.len(),
             all.join("\n  ")
         )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_end_at_the_time_limit() {
+        let error = Run::new("sleep").arg("60").lines(Duration::ZERO);
+        assert_eq!(error.unwrap_err(), "no end after 0 s of: sleep 60");
+    }
+
+    #[test]
+    fn a_failure_names_the_command() {
+        let error = Run::new("false").env("A", "b c").run().unwrap_err();
+        assert_eq!(error, "exit status: 1 of: A='b c' false");
+        let error = Run::new("no-such-program").run().unwrap_err();
+        assert!(error.ends_with("did not start: no-such-program"), "{error}");
+    }
+
+    #[test]
+    fn all_items_are_tried() {
+        let mut tried = Vec::new();
+        let result = for_all(&[1, 2, 3], |&item| {
+            tried.push(item);
+            if item == 2 {
+                Ok(())
+            } else {
+                Err(format!("{item} is odd"))
+            }
+        });
+        assert_eq!(tried, [1, 2, 3]);
+        assert_eq!(
+            result.unwrap_err(),
+            "2 of 3 failed:\n  1 is odd\n  3 is odd"
+        );
     }
 }

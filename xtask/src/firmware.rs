@@ -1,7 +1,7 @@
 //! Firmware for the example networks: generated, built, and run in the emulator.
 
 use std::{
-    env,
+    env, fs,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -107,10 +107,12 @@ pub(crate) fn task(args: &[String]) -> Result<()> {
         );
         Ok(())
     });
-    println!("\n{}: {}", options.board.name, options.board.processor);
-    println!("Equal to the desk, bit by bit; instructions of one call, bytes of memory:");
-    println!("network      scalar  records  numbers      value   evaluate   stack workspace");
-    println!("{table}");
+    if !table.is_empty() {
+        println!("\n{}: {}", options.board.name, options.board.processor);
+        println!("Equal to the desk, bit by bit; instructions of one call, bytes of memory:");
+        println!("network      scalar  records  numbers      value   evaluate   stack workspace");
+        println!("{table}");
+    }
     result
 }
 
@@ -159,11 +161,13 @@ impl Workshop {
                 module: module.clone(),
             }]);
         }
+        let folder = target_folder();
+        fs::create_dir_all(&folder).map_err(|e| format!("{}: {e}", folder.display()))?;
         let models = root().join("fnn-std/models");
         MODELS
             .iter()
             .map(|&(name, model, inputs)| {
-                let module = target_folder().join(name).with_extension("rs");
+                let module = folder.join(name).with_extension("rs");
                 Run::cargo()
                     .args([
                         "run",

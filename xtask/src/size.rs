@@ -35,12 +35,14 @@ pub(crate) fn task(args: &[String]) -> Result<()> {
         );
         Ok(())
     });
-    println!("\n{}: {}", options.board.name, options.board.processor);
-    println!(
-        "Bytes of reset, evaluation and nothing else. In flash: code, weights, other constants;"
-    );
-    println!("in RAM: workspace, all variables with it, stack of the evaluation.");
-    println!("network        code  weights  constants  workspace     RAM   stack");
-    println!("{table}");
+    if !table.is_empty() {
+        println!("\n{}: {}", options.board.name, options.board.processor);
+        println!(
+            "Bytes of reset, evaluation and nothing else. In flash: code, weights, other constants;"
+        );
+        println!("in RAM: workspace, all variables with it, stack of the evaluation.");
+        println!("network        code  weights  constants  workspace     RAM   stack");
+        println!("{table}");
+    }
     result
 }

@@ -1,0 +1,70 @@
+//! Speed beside the peers.
+
+use std::{env, fs, path::PathBuf};
+
+use crate::{Result, command::Run, firmware, install, root};
+
+pub(crate) const OPTIONS: &str = "[--json FILE]";
+
+/// Time the desktop and count the board's instructions, each beside its peers.
+pub(crate) fn task(args: &[String]) -> Result<()> {
+    let json = match args {
+        [] => None,
+        [option, file] if option == "--json" => {
+            let here = env::current_dir().map_err(|e| format!("the current folder: {e}"))?;
+            Some(here.join(file))
+        }
+        _ => return Err(format!("the options are {OPTIONS}")),
+    };
+
+    install::ensure(&[&install::CC])?;
+    let folder = root().join("target/peers");
+    fs::create_dir_all(&folder).map_err(|e| format!("{}: {e}", folder.display()))?;
+    let library = folder.join("libseed.so");
+    Run::new("gcc")
+        .args(["-O3", "-march=native", "-ffast-math", "-DSEED_WEIGHTS="])
+        .args(["-fPIC", "-shared", "-o"])
+        .arg(&library)
+        .args(["fnn-embedded/firmware/peers/seed.c", "-lm"])
+        .run()?;
+
+    let desktop = folder.join("desktop.json");
+    Run::cargo()
+        .env("RUSTFLAGS", "-Ctarget-cpu=native")
+        .env("FNN_SEED_LIBRARY", &library)
+        .env("FNN_BENCH_JSON", &desktop)
+        .args(["bench", "--quiet", "--package", "fnn-std", "--bench", "evaluate"])
+        // Apart from the desktop's own target folder, whose builds have other flags.
+        .arg("--target-dir")
+        .arg(root().join("target/native"))
+        .run()?;
+
+    let board = firmware::first_board();
+    let report = firmware::peer(board)?;
+    if let Some(file) = json {
+        write_json(&file, &desktop, board.name, &report)?;
+    }
+    Ok(())
+}
+
+fn write_json(
+    file: &PathBuf,
+    desktop: &PathBuf,
+    board: &str,
+    report: &firmware::Report,
+) -> Result<()> {
+    let desktop = fs::read_to_string(desktop).map_err(|e| format!("{}: {e}", desktop.display()))?;
+    let count = |what: &str| report.number(&format!("instructions of {what}"));
+    let text = format!(
+        "{{\n\"desktop_ns\": {},\n\"instructions\": {{\"board\": \"{board}\", \"value\": {}, \
+         \"evaluate\": {}, \"value_in_c\": {}, \"evaluate_in_c\": {}}}\n}}\n",
+        desktop.trim_end(),
+        count("value")?,
+        count("evaluate")?,
+        count("value in C")?,
+        count("evaluate in C")?,
+    );
+    fs::write(file, text).map_err(|e| format!("{}: {e}", file.display()))?;
+    println!("\nwritten: {}", file.display());
+    Ok(())
+}
