@@ -37,29 +37,26 @@ pub struct Mish;
 impl<T: Scalar> Activation<T> for Mish {
     #[inline(always)]
     fn value_and_slope(self, z: T) -> (T, T) {
-        let z = z.at_least(T::EXP_LOW);
-        let x = z.at_most(T::constant(21.5));
-        let e = T::exp(x, T::ZERO);
         let c = T::constant;
+        let z = z.at_least(T::EXP_LOW);
+        let x = z.at_most(c(21.5));
+        let e = T::exp(x, T::ZERO);
         let m = e.times_minus_one(T::ONE);
         let w = m + T::ONE;
-        let d = c(5.0) + m * (m + c(4.0));
-        let h = T::ONE / d;
-        let part = h + h;
-        let w1 = w * (w + T::ONE);
-
-        let q = e.p + T::ONE;
-        let less = w1 * h;
-        let y = z * e.scale;
-        let s = z + T::ONE;
-        let bend = w * (c(4.0) + w * (c(8.0) + w * (c(4.0) + w))) * (h * h);
+        let h = T::ONE / (c(5.0) + m * (m + c(4.0)));
+        let product = w * (w + T::ONE);
         if z < c(-0.35) {
+            // tanh(ln(1 + w)) = w·(1 − less).
+            let less = product * h;
+            let bend = w * (c(4.0) + w * (c(8.0) + w * (c(4.0) + w))) * (h * h);
             (
-                (y + y * (e.p - less * q)) * e.last,
-                (s + (s * e.p - q * (less + z * bend))) * e.scale * e.last,
+                e.times_less(z, less),
+                e.times_sum(z + T::ONE, -(less + z * bend)),
             )
         } else {
-            (z - x * part, T::ONE - (part - x * w1 * (part * part)))
+            // tanh(ln(1 + w)) = 1 − less.
+            let less = h + h;
+            (z - x * less, T::ONE - (less - x * product * (less * less)))
         }
     }
 }
@@ -75,13 +72,16 @@ impl<T: Scalar> Activation<T> for Tanh {
         let a = z.abs();
         let e = T::exp((a * c(-2.0)).at_least(T::EXP_LOW), T::ZERO);
         let u = e.value();
+        let product = u * (c(2.0) + u);
+        let far_slope = e.times_less(c(4.0), product / (T::ONE + product));
         let square = a * a;
-        let value = if a < c(0.55) {
-            a + a * (square * T::tanh_ratio(square))
+        let near = a + a * (square * T::tanh_ratio(square));
+        let far = T::ONE - (u + u) / (T::ONE + u);
+        let (value, slope) = if a < c(0.55) {
+            (near, T::ONE - near * near)
         } else {
-            T::ONE - (u + u) / (T::ONE + u)
+            (far, far_slope)
         };
-        let slope = e.times(c(4.0) / (T::ONE + u * (c(2.0) + u)));
         (value.copysign(z), slope)
     }
 }
@@ -105,29 +105,29 @@ impl<T: Scalar> Logistic<T> {
     /// y·σ(a), or y·σ(−a) if `z` is negative.
     #[inline(always)]
     fn times(self, y: T, z: T) -> T {
-        let part = y / (T::ONE + self.u);
-        if z < T::ZERO {
+        let negative = z < T::ZERO;
+        let small = negative && self.u < T::constant(0.6);
+        let part = (if small { self.u } else { y }) / (T::ONE + self.u);
+        if small {
+            self.e.times_less(y, part)
+        } else if negative {
             self.e.times(part)
         } else {
             part
         }
     }
 
-    /// (1 + u)².
+    /// The slope of z·σ(x) where a = |x| and s = 1 − |z|·x′.
     #[inline(always)]
-    fn square(self) -> T {
+    fn gate_slope(self, z: T, s: T) -> T {
+        let c = T::constant;
+        let two = c(2.0) + self.u;
         // Not the square of the rounded 1 + u, which would count its error twice.
-        T::ONE + self.u * (T::constant(2.0) + self.u)
-    }
-
-    /// The slope of z·σ(x) where a = |x| and b = |z|·x′.
-    #[inline(always)]
-    fn gate_slope(self, z: T, b: T) -> T {
-        let rest = T::ONE / self.square();
+        let square = T::ONE + self.u * two;
         if z < T::ZERO {
-            self.e.times(((T::ONE - b) + self.u) * rest)
+            self.e.times_sum(s, self.u * (T::ONE - s * two) / square)
         } else {
-            (T::ONE + self.u * (T::ONE + b)) * rest
+            T::ONE - self.u * (s + self.u) / square
         }
     }
 }
@@ -139,8 +139,18 @@ pub struct Sigmoid;
 impl<T: Scalar> Activation<T> for Sigmoid {
     #[inline(always)]
     fn value_and_slope(self, z: T) -> (T, T) {
-        let logistic = Logistic::new(z.abs().at_most(-T::EXP_LOW), T::ZERO);
-        let slope = logistic.e.times(T::ONE / logistic.square());
+        let c = T::constant;
+        let a = z.abs().at_most(-T::EXP_LOW);
+        let logistic = Logistic::new(a, T::ZERO);
+        let u = logistic.u;
+        let far = T::ONE / (T::ONE + u);
+        // Not the square of the rounded 1 + u, which would count its error twice.
+        let square = T::ONE + u * (c(2.0) + u);
+        let slope = if a < c(0.7) {
+            far * (T::ONE - far)
+        } else {
+            logistic.e.times(T::ONE / square)
+        };
         (logistic.times(T::ONE, z), slope)
     }
 }
@@ -169,7 +179,7 @@ impl<T: Scalar> Activation<T> for Silu {
         let logistic = Logistic::new(a, T::ZERO);
         (
             logistic.times(z.at_least(T::EXP_LOW), z),
-            logistic.gate_slope(z, a),
+            logistic.gate_slope(z, T::ONE - a),
         )
     }
 }
@@ -219,11 +229,15 @@ impl<T: Scalar> Activation<T> for GeluTanh {
         let rest = k3_low * square_high + k3 * ((square - square_high) + square_low);
         let s_low = ((k3_high * square_high - s_high) + k1_high) + (rest + k1_low);
 
-        let g = k1 + T::constant(3.0) * k3 * (a * a);
+        // |z|·x′ = a·(k1 + 3·k3·a²) = a·(3·(k1 + k3·a²) − 2·k1).
+        let (two, three) = (T::constant(2.0), T::constant(3.0));
+        let g_high = three * s_high - two * k1_high;
+        let g_low = three * s_low - two * k1_low;
+        let b = (T::ONE - a_high * g_high) - (a_low * g_high + a * g_low);
         let logistic = Logistic::new(a_high * s_high, a_high * s_low + a_low * s);
         (
             logistic.times(z.at_least(-T::GELU_TANH_END), z),
-            logistic.gate_slope(z, a * g),
+            logistic.gate_slope(z, b),
         )
     }
 }
@@ -337,9 +351,8 @@ impl<T: Scalar> Activation<T> for HardSigmoid {
         let three = T::constant(3.0);
         let sixth = T::constant(1.0 / 6.0);
         let a = z.abs();
-        let slope = if a < three { sixth } else { T::ZERO };
-        // NaN is not equal to itself.
-        let slope = if a == a { slope } else { z };
+        let slope = if a >= three { T::ZERO } else { z };
+        let slope = if a < three { sixth } else { slope };
         (
             (z + three).at_least(T::ZERO).at_most(T::constant(6.0)) * sixth,
             slope,
