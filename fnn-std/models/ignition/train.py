@@ -176,10 +176,11 @@ def print_rollout_errors(network, reactor, fresh):
         delays.append(crossings[0])
         errors.append(abs(crossings[1] / crossings[0] - 1))
         finals.append(abs(learned[-1] - truth[-1]))
-    missing = int(np.isnan(errors).sum())
+    ignited = ~np.isnan(errors)
+    errors, finals = np.array(errors)[ignited], np.array(finals)[ignited]
     print(
         f"alone from {len(fresh)} fresh mixtures, ignition times {min(delays):.1e} to {max(delays):.1e} s: "
-        f"ignition time off by {np.nanmedian(errors):.2%} (median), {np.nanmax(errors):.1%} (most), {missing} without ignition; "
+        f"{np.sum(~ignited)} without ignition; in the others ignition time off by {np.median(errors):.2%} (median), {errors.max():.1%} (most), "
         f"last temperature off by {np.median(finals):.1f} K (median), {max(finals):.1f} K (most)"
     )
 
