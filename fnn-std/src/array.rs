@@ -156,6 +156,11 @@ impl Writer {
         Ok(Self { draft, format })
     }
 
+    /// Whether both write to one file.
+    pub(crate) fn is_same_file(&self, other: &Self) -> bool {
+        self.draft.is_same_file(&other.draft)
+    }
+
     /// Writes the numbers of one sample.
     pub(crate) fn write<T: Float>(&mut self, numbers: &[T]) -> Result<()> {
         let written = match self.format {

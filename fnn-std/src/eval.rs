@@ -90,9 +90,6 @@ pub fn run(
         )
         .with_help("leave --order out, or say --order forward"));
     }
-    if options.output.is_some() && options.output == options.jacobian {
-        return Err(Error::refused("--output and --jacobian name the same file"));
-    }
     let model = import::read(model, &options.import)?;
     let rows = Rows::read(&options.input)?;
     let rows = rows
@@ -117,6 +114,11 @@ fn evaluate<T: Float>(
     };
     let mut values = writer(&options.output, &[rows.len(), outputs])?;
     let mut jacobians = writer(&options.jacobian, &[rows.len(), outputs, inputs])?;
+    if let (Some(values), Some(jacobians)) = (&values, &jacobians)
+        && values.is_same_file(jacobians)
+    {
+        return Err(Error::refused("--output and --jacobian name the same file"));
+    }
 
     let shown = if values.is_some() { 0 } else { SHOWN };
     let with_jacobian = jacobians.is_some() || shown > 0;

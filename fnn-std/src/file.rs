@@ -34,7 +34,10 @@ pub(crate) fn read(path: &Path, most: u64) -> Result<Vec<u8>> {
 /// before, nothing is left of it and what had the name before is untouched.
 #[derive(Debug)]
 pub(crate) struct Draft {
+    /// The name as it was given.
     path: PathBuf,
+    /// The same file with all links followed.
+    target: PathBuf,
     file: BufWriter<NamedTempFile>,
 }
 
@@ -70,6 +73,7 @@ impl Draft {
             Some(folder) if !folder.as_os_str().is_empty() => folder,
             _ => Path::new("."),
         };
+        let folder = fs::canonicalize(folder).map_err(cannot)?;
         let mut prefix = OsString::from(".");
         prefix.push(name);
         prefix.push(".");
@@ -81,11 +85,17 @@ impl Draft {
             use std::os::unix::fs::PermissionsExt;
             draft.permissions(fs::Permissions::from_mode(0o666));
         }
-        let draft = draft.tempfile_in(folder).map_err(cannot)?;
+        let draft = draft.tempfile_in(&folder).map_err(cannot)?;
         Ok(Self {
-            path: target,
+            path: path.to_owned(),
+            target: folder.join(name),
             file: BufWriter::new(draft),
         })
+    }
+
+    /// Whether both will be one file.
+    pub(crate) fn is_same_file(&self, other: &Self) -> bool {
+        self.target == other.target
     }
 
     /// Gives the file its name.
@@ -95,7 +105,7 @@ impl Draft {
             .file
             .into_inner()
             .map_err(|e| Error::system("write", &path, e.into_error()))?;
-        file.persist(&path)
+        file.persist(&self.target)
             .map_err(|e| Error::system("write", &path, e.error))?;
         Ok(())
     }

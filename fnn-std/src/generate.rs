@@ -268,7 +268,10 @@ impl<'m> Module<'m> {
             f,
             "\n/// The number format of the weights, the inputs and the outputs."
         )?;
-        writeln!(f, "#[allow(dead_code)]\npub type Scalar = {scalar};\n")?;
+        writeln!(
+            f,
+            "#[allow(dead_code, unreachable_pub)]\npub type Scalar = {scalar};\n"
+        )?;
 
         let sizes: Vec<_> = model
             .layers()
@@ -299,7 +302,7 @@ impl<'m> Module<'m> {
                 }
             }
         }
-        writeln!(f, "#[rustfmt::skip]")?;
+        writeln!(f, "#[rustfmt::skip]\n#[allow(dead_code, unreachable_pub)]")?;
         writeln!(
             f,
             "pub type Network = fnn_core::Network<\n    fnn_core::Chain!["
@@ -336,7 +339,7 @@ impl<'m> Module<'m> {
 
         writeln!(
             f,
-            "/// The scratch memory that an evaluation of the network takes.\n#[allow(dead_code)]"
+            "/// The scratch memory that an evaluation of the network takes.\n#[allow(dead_code, unreachable_pub)]"
         )?;
         writeln!(
             f,
@@ -381,7 +384,8 @@ impl fmt::Display for Report {
 
 /// Numbers are written in full, so some may look like a constant that they are not; a crate may
 /// leave the records alone.
-const ATTRIBUTES: &str = "#[rustfmt::skip]\n#[allow(dead_code, clippy::approx_constant)]";
+const ATTRIBUTES: &str =
+    "#[rustfmt::skip]\n#[allow(dead_code, unreachable_pub, clippy::approx_constant)]";
 
 /// The longest line with numbers or words.
 const WIDTH: usize = 100;

@@ -1,4 +1,55 @@
-//! Desktop side of `fnn`.
+//! Feed-forward networks on the desk: models read and checked, evaluated with the bits of the
+//! device, and turned into Rust for it.
+//!
+//! ```
+//! use fnn_std::{Evaluator, import};
+//!
+//! // A planar quadrotor's time step, trained in Python: 8 inputs, 6 outputs.
+//! let model = import::read("models/dynamics/dynamics.safetensors", &Default::default())?;
+//! let mut evaluator = Evaluator::<f32>::new(&model)?;
+//!
+//! let x = [0.0, 1.0, 0.1, 0.0, 0.0, 0.0, 3.0, 3.1];
+//! let (mut y, mut jacobian) = ([0.0; 6], [0.0; 6 * 8]);
+//! evaluator.evaluate(&x, &mut y, &mut jacobian)?;
+//!
+//! // ∂ output 3 / ∂ input 2: how the angle turns thrust into speed.
+//! println!("{}", jacobian[3 * 8 + 2]);
+//! # Ok::<(), fnn_std::Error>(())
+//! ```
+//!
+//! # What is here
+//!
+//! | | |
+//! |---|---|
+//! | [`import`] | models from files: safetensors |
+//! | [`Model`] | the one description of a model, checked once, that all others start from |
+//! | [`Evaluator`] | value and Jacobian of a model that is known at run time, bit for bit those of [`fnn_core::Network`] |
+//! | [`reference`] | the same in `f64`, as plain as the formulas: the oracle of the tests |
+//! | [`generate`] | a Rust module with the network, its weights and recorded evaluations |
+//! | [`eval`] | a model evaluated for a file of inputs |
+//! | [`Rows`] | inputs from `.npy` and `.csv` files |
+//!
+//! The program `fnn` is these functions behind arguments: `fnn eval` is [`eval::run`],
+//! `fnn generate` is [`generate::run`].
+//!
+//! # Conventions
+//!
+//! Those of [`fnn_core`]: `weight[i][j]` multiplies input j for output i, and `jacobian[i][j]` is
+//! ∂ output i / ∂ input j, row by row where it lies in a slice. A file of inputs has one input a
+//! row; a file of Jacobians has the shape [rows, outputs, inputs].
+//!
+//! # Errors
+//!
+//! Files are not trusted: whatever bytes they hold, nothing panics, and memory is taken in
+//! proportion to the file only. An [`Error`] is one line that names the file, what was found and
+//! what was wanted, and offers [help](Error::help) where there is a remedy. What a file holds
+//! that cannot be represented is refused by name, never ignored. A NaN among the inputs is no
+//! error: it evaluates to NaN.
+//!
+//! # What is not here
+//!
+//! It does not train. It evaluates on one thread, and accumulates the Jacobian forward only.
+
 #![forbid(unsafe_code)]
 
 mod activation;

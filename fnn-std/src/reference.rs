@@ -5,7 +5,11 @@
 
 use std::f64::consts::{FRAC_1_SQRT_2, FRAC_2_SQRT_PI, PI};
 
-use crate::{activation::Activation, model::Model};
+use crate::{
+    activation::Activation,
+    error::{Error, Result},
+    model::Model,
+};
 
 /// The output of a model and its Jacobian.
 #[derive(Debug, Clone, PartialEq)]
@@ -18,12 +22,18 @@ pub struct Evaluation {
 
 /// The output of `model` for the input `x` and its Jacobian there:
 /// z = b + W y, y = f(z) and S = diag(f′(z)) W S for one layer after the other, from y = x and
-/// S = I.
+/// S = I. A NaN among the inputs is no error.
 ///
-/// # Panics
-/// If `x` is not as long as the model has inputs.
-pub fn evaluate(model: &Model, x: &[f64]) -> Evaluation {
-    assert_eq!(x.len(), model.inputs(), "one number for each input");
+/// # Errors
+/// `x` is not as long as the model has inputs.
+pub fn evaluate(model: &Model, x: &[f64]) -> Result<Evaluation> {
+    if x.len() != model.inputs() {
+        return Err(Error::refused(format!(
+            "{} inputs, wanted {}",
+            x.len(),
+            model.inputs()
+        )));
+    }
     let mut y = x.to_vec();
     let mut s: Vec<Vec<f64>> = (0..x.len())
         .map(|i| (0..x.len()).map(|j| f64::from(i == j)).collect())
@@ -49,10 +59,10 @@ pub fn evaluate(model: &Model, x: &[f64]) -> Evaluation {
         }
         (y, s) = (value, jacobian);
     }
-    Evaluation {
+    Ok(Evaluation {
         value: y,
         jacobian: s,
-    }
+    })
 }
 
 /// f(z) and f′(z). At a kink the slope is PyTorch's.
@@ -159,26 +169,159 @@ mod tests {
         }
     }
 
-    /// Values from mpmath with 30 digits.
+    /// Values and slopes from mpmath with 40 digits. Terms of up to 1/2 cancel in some slopes.
     #[test]
     fn values_are_known_ones() {
-        let close = |a: f64, b: f64| (a - b).abs() <= 4.0 * f64::EPSILON * b.abs();
+        let close =
+            |a: f64, b: f64, floor: f64| (a - b).abs() <= 4.0 * f64::EPSILON * b.abs().max(floor);
         for (activation, z, f, slope) in KNOWN {
             let found = activate(activation, z);
             assert!(
-                close(found.0, f),
-                "{activation}({z}) = {f:e}, found {:e}",
+                close(found.0, f, 0.0),
+                "{activation}({z}) = {f}, not {}",
                 found.0
             );
             assert!(
-                close(found.1, slope),
-                "slope {activation}({z}) = {slope:e}, found {:e}",
+                close(found.1, slope, 0.5),
+                "{activation}'({z}) = {slope}, not {}",
                 found.1
             );
         }
     }
 
-    const KNOWN: [(Activation, f64, f64, f64); 0] = [];
+    const KNOWN: [(Activation, f64, f64, f64); 26] = [
+        (
+            Activation::Mish,
+            -2.5,
+            -0.19681620390653334,
+            -0.10974357275018569,
+        ),
+        (
+            Activation::Mish,
+            0.75,
+            0.6100183352182934,
+            0.985758355716688,
+        ),
+        (
+            Activation::Tanh,
+            -2.5,
+            -0.9866142981514303,
+            0.02659222668316062,
+        ),
+        (
+            Activation::Tanh,
+            0.75,
+            0.6351489523872873,
+            0.5965858082813315,
+        ),
+        (
+            Activation::Sigmoid,
+            -2.5,
+            0.07585818002124355,
+            0.07010371654510816,
+        ),
+        (
+            Activation::Sigmoid,
+            0.75,
+            0.679178699175393,
+            0.21789499376181404,
+        ),
+        (
+            Activation::Softplus,
+            -2.5,
+            0.07888973429254963,
+            0.07585818002124355,
+        ),
+        (
+            Activation::Softplus,
+            0.75,
+            1.1368710061148999,
+            0.679178699175393,
+        ),
+        (
+            Activation::Silu,
+            -2.5,
+            -0.18964545005310887,
+            -0.09940111134152683,
+        ),
+        (
+            Activation::Silu,
+            0.75,
+            0.5093840243815447,
+            0.8425999444967535,
+        ),
+        (
+            Activation::Gelu,
+            -2.5,
+            -0.015524163314440337,
+            -0.03761108590814521,
+        ),
+        (
+            Activation::Gelu,
+            0.75,
+            0.5800294857173488,
+            0.9992257217392351,
+        ),
+        (
+            Activation::GeluTanh,
+            -2.5,
+            -0.015084266089998582,
+            -0.037951576212666184,
+        ),
+        (
+            Activation::GeluTanh,
+            0.75,
+            0.5799605551656203,
+            0.9989382561374143,
+        ),
+        (
+            Activation::Elu(1.0),
+            -2.5,
+            -0.9179150013761012,
+            0.0820849986238988,
+        ),
+        (Activation::Elu(1.0), 0.75, 0.75, 1.0),
+        (
+            Activation::Selu,
+            -2.5,
+            -1.6137857588732425,
+            0.1443135819741343,
+        ),
+        (
+            Activation::Selu,
+            0.75,
+            0.7880257405166103,
+            1.0507009873554805,
+        ),
+        (
+            Activation::Softsign,
+            -2.5,
+            -0.7142857142857143,
+            0.08163265306122448,
+        ),
+        (
+            Activation::Softsign,
+            0.75,
+            0.42857142857142855,
+            0.32653061224489793,
+        ),
+        (
+            Activation::HardSigmoid,
+            -2.5,
+            0.08333333333333333,
+            0.16666666666666666,
+        ),
+        (Activation::HardSigmoid, 0.75, 0.625, 0.16666666666666666),
+        (
+            Activation::HardSwish,
+            -2.5,
+            -0.20833333333333334,
+            -0.3333333333333333,
+        ),
+        (Activation::HardSwish, 0.75, 0.46875, 0.75),
+        (Activation::LeakyRelu(0.25), -2.5, -0.625, 0.25),
+        (Activation::LeakyRelu(0.25), 0.75, 0.75, 1.0),
+    ];
 
     #[test]
     fn far_out_nothing_is_lost() {

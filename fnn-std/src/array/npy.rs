@@ -21,6 +21,9 @@ const MAGIC: &[u8] = b"\x93NUMPY";
 /// bytes.
 const LONGEST_HEADER: usize = 10_000;
 
+/// Numbers of some type, as `f64`, from their bytes.
+type Widen = fn(&[u8]) -> Vec<f64>;
+
 pub(super) fn recognise(bytes: &[u8]) -> bool {
     bytes.starts_with(MAGIC)
 }
@@ -31,12 +34,12 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Rows> {
     let header = Header::from_reader(&mut data)
         .map_err(|e| Error::refused(format!("the NumPy array is damaged: {e}")))?;
 
-    let numbers: Box<dyn Fn(&[u8]) -> Vec<f64>> = match header.type_descriptor.to_string().as_str()
-    {
-        "'<f4'" => Box::new(|data| each(data, |b| f32::from_le_bytes(b).into())),
-        "'>f4'" => Box::new(|data| each(data, |b| f32::from_be_bytes(b).into())),
-        "'<f8'" => Box::new(|data| each(data, f64::from_le_bytes)),
-        "'>f8'" => Box::new(|data| each(data, f64::from_be_bytes)),
+    let descr = header.type_descriptor.to_string();
+    let (size, numbers): (usize, Widen) = match descr.as_str() {
+        "'<f4'" => (4, |data| each(data, |b| f32::from_le_bytes(b).into())),
+        "'>f4'" => (4, |data| each(data, |b| f32::from_be_bytes(b).into())),
+        "'<f8'" => (8, |data| each(data, f64::from_le_bytes)),
+        "'>f8'" => (8, |data| each(data, f64::from_be_bytes)),
         other => {
             return Err(Error::refused(format!(
                 "the NumPy array holds numbers of type {other}, wanted float32 or float64"
@@ -60,11 +63,6 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Rows> {
             header.shape
         )));
     }
-    let size = if header.type_descriptor.to_string().contains("f4") {
-        4
-    } else {
-        8
-    };
     let wanted = rows.checked_mul(columns).and_then(|n| n.checked_mul(size));
     if wanted != Some(data.len()) {
         return Err(Error::refused(format!(
@@ -190,7 +188,7 @@ mod tests {
         );
         assert_eq!(parse(&one).unwrap(), Rows::new(2, vec![1.0, 2.0]).unwrap());
         let none = parse(&array("<f8", "False", "(0, 3)", &[])).unwrap();
-        assert!(none.is_empty() && none.len() == 0);
+        assert_eq!(none.iter().len(), 0);
     }
 
     #[test]

@@ -13,7 +13,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 /// A trained feed-forward network and its exact Jacobian.
 #[derive(Parser)]
-#[command(version, arg_required_else_help = true)]
+#[command(name = "fnn", version, arg_required_else_help = true)]
 struct Arguments {
     #[command(subcommand)]
     command: Command,
@@ -72,13 +72,49 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    match run(Arguments::parse().command) {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => return usage(&error),
+    };
+    match run(arguments.command) {
         Ok(()) => ExitCode::SUCCESS,
         Err(Failure(lines)) => {
             let _ = write!(io::stderr(), "{lines}");
             ExitCode::FAILURE
         }
     }
+}
+
+/// Help where it was asked for; else what is wrong with the arguments, one line and its remedies.
+fn usage(error: &clap::Error) -> ExitCode {
+    let is_help = matches!(
+        error.kind(),
+        clap::error::ErrorKind::DisplayHelp
+            | clap::error::ErrorKind::DisplayVersion
+            | clap::error::ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand
+    );
+    if is_help {
+        let _ = error.print();
+    } else {
+        let text = error.render().to_string();
+        let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
+        let is_remedy = |line: &str| {
+            ["tip: ", "Usage: ", "For more"]
+                .iter()
+                .any(|s| line.starts_with(s))
+        };
+        let (help, found): (Vec<_>, Vec<_>) = lines.partition(|line| is_remedy(line));
+        let mut stderr = io::stderr().lock();
+        let _ = writeln!(stderr, "{}", found.join(" "));
+        for line in help {
+            let _ = writeln!(
+                stderr,
+                "help: {}",
+                line.strip_prefix("tip: ").unwrap_or(line)
+            );
+        }
+    }
+    ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2))
 }
 
 /// The lines that say why the program failed.

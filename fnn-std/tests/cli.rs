@@ -1,0 +1,506 @@
+//! The program `fnn`: what it prints, what it writes, and how it says no.
+
+mod random;
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::{Command, Output, Stdio},
+};
+
+use fnn_std::{Activation, Evaluator, Model, Precision, Rows};
+use random::Random;
+use tempfile::TempDir;
+
+/// A folder with a model of 3 inputs and 2 outputs and inputs for it, to run the program in.
+struct Desk {
+    folder: TempDir,
+    model: Model,
+}
+
+impl Desk {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let of = [
+            Activation::Mish,
+            Activation::LeakyRelu(0.1),
+            Activation::Identity,
+        ];
+        let model = Random(11).model(&[3, 9, 5, 2], &of, Precision::F32);
+        let list = random::activations(&model);
+        let metadata = [
+            ("activations", &*list),
+            ("inputs", "a,b,c"),
+            ("outputs", "y,z"),
+        ];
+        let desk = Self { folder, model };
+        desk.write("m.safetensors", random::safetensors(&desk.model, &metadata));
+        desk.write("bare.safetensors", random::safetensors(&desk.model, &[]));
+        desk.write("x.csv", "a,b,c\n0.5,-1,2\n1,2,3\n");
+        desk
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn write(&self, name: &str, bytes: impl AsRef<[u8]>) {
+        fs::write(self.path(name), bytes).unwrap();
+    }
+
+    fn files(&self) -> Vec<String> {
+        let entries = fs::read_dir(self.folder.path()).unwrap();
+        let mut names: Vec<_> = entries
+            .map(|e| e.unwrap().file_name().into_string().unwrap())
+            .collect();
+        names.sort();
+        names
+    }
+
+    /// Runs the program with these arguments, separated by spaces.
+    fn run(&self, arguments: &str) -> Output {
+        Command::new(env!("CARGO_BIN_EXE_fnn"))
+            .args(arguments.split_whitespace())
+            .current_dir(self.folder.path())
+            .output()
+            .unwrap()
+    }
+
+    /// What it prints when all is well.
+    #[track_caller]
+    fn runs(&self, arguments: &str) -> String {
+        let output = self.run(arguments);
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        assert_eq!((output.status.code(), &*stderr), (Some(0), ""));
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    /// The lines of an error, which leaves no file behind.
+    #[track_caller]
+    fn fails(&self, arguments: &str) -> Vec<String> {
+        let before = self.files();
+        let output = self.run(arguments);
+        assert_eq!(output.status.code(), Some(1));
+        assert!(output.stdout.is_empty());
+        assert_eq!(self.files(), before);
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        let lines: Vec<_> = stderr.lines().map(str::to_owned).collect();
+        assert!(lines[0].starts_with("error: "), "{stderr}");
+        assert!(
+            lines[1..].iter().all(|line| line.starts_with("help: ")),
+            "{stderr}"
+        );
+        lines
+    }
+}
+
+/// The shape in the header of a `.npy` file, its type, and its numbers.
+fn npy(path: &Path) -> (String, String, Vec<f64>) {
+    let bytes = fs::read(path).unwrap();
+    let end = 10 + usize::from(u16::from_le_bytes([bytes[8], bytes[9]]));
+    let header = String::from_utf8(bytes[10..end].to_vec()).unwrap();
+    let between = |a: &str, b: &str| {
+        let rest = header.split_once(a).unwrap().1;
+        rest.split_once(b).unwrap().0.to_owned()
+    };
+    let numbers = match between("'descr': '", "'").as_str() {
+        "<f4" => {
+            let numbers = bytes[end..].as_chunks().0.iter();
+            numbers.map(|&b| f32::from_le_bytes(b).into()).collect()
+        }
+        _ => bytes[end..]
+            .as_chunks()
+            .0
+            .iter()
+            .map(|&b| f64::from_le_bytes(b))
+            .collect(),
+    };
+    (
+        between("'shape': (", ")"),
+        between("'descr': '", "'"),
+        numbers,
+    )
+}
+
+#[test]
+fn eval_prints_with_names() {
+    let desk = Desk::new();
+    desk.write("one.csv", "0.5,-1,2\n");
+    let text = desk.runs("eval m.safetensors --input one.csv");
+    let lines: Vec<_> = text.lines().collect();
+    let first = |line: usize| lines[line].split_whitespace().next();
+    assert_eq!(lines.len(), 5);
+    assert_eq!((first(0), first(1)), (Some("y"), Some("z")));
+    assert_eq!(
+        lines[2].split_whitespace().collect::<Vec<_>>(),
+        ["jacobian", "a", "b", "c"]
+    );
+    assert_eq!((first(3), first(4)), (Some("y"), Some("z")));
+
+    let (mut y, mut d) = ([0.0; 2], [0.0; 6]);
+    let mut evaluator = Evaluator::<f32>::new(&desk.model).unwrap();
+    evaluator
+        .evaluate(&[0.5, -1.0, 2.0], &mut y, &mut d)
+        .unwrap();
+    let number = |line: usize, column: usize| -> f32 {
+        lines[line]
+            .split_whitespace()
+            .nth(column)
+            .unwrap()
+            .parse()
+            .unwrap()
+    };
+    assert_eq!([number(0, 1), number(1, 1)], y);
+    assert_eq!([number(3, 1), number(3, 2), number(3, 3)], d[..3]);
+    assert_eq!([number(4, 1), number(4, 2), number(4, 3)], d[3..]);
+}
+
+#[test]
+fn eval_prints_the_first_rows_only() {
+    let desk = Desk::new();
+    desk.write("many.csv", "1,2,3\n".repeat(1000));
+    let text = desk.runs("eval m.safetensors --input many.csv");
+    assert!(text.ends_with("\n992 more rows are not shown; --output and --jacobian write all\n"));
+    assert!(text.starts_with("row 0\n") && text.contains("\nrow 7\n"));
+
+    // Where the Jacobians go to a file, the values are printed.
+    let text = desk.runs("eval m.safetensors --input x.csv --jacobian j.npy");
+    assert!(text.starts_with("row 0\ny") && !text.contains("jacobian"));
+}
+
+#[test]
+fn eval_writes_arrays_in_the_precision_of_the_evaluation() {
+    let desk = Desk::new();
+    for (option, dtype) in [
+        ("", "<f4"),
+        (" --precision f32", "<f4"),
+        (" --precision f64", "<f8"),
+    ] {
+        let text = desk.runs(&format!(
+            "eval m.safetensors --input x.csv --output y.npy --jacobian j.npy{option}"
+        ));
+        assert_eq!(text, "");
+        let (shape, found, y) = npy(&desk.path("y.npy"));
+        assert_eq!((&*shape, &*found), ("2, 2", dtype));
+        let (shape, found, j) = npy(&desk.path("j.npy"));
+        assert_eq!((&*shape, &*found), ("2, 2, 3", dtype));
+
+        for (row, x) in [[0.5, -1.0, 2.0], [1.0, 2.0, 3.0]].into_iter().enumerate() {
+            let (mut value, mut jacobian) = ([0.0; 2], [0.0; 6]);
+            if dtype == "<f8" {
+                let mut evaluator = Evaluator::<f64>::new(&desk.model).unwrap();
+                evaluator.evaluate(&x, &mut value, &mut jacobian).unwrap();
+            } else {
+                let (mut v, mut j) = ([0.0; 2], [0.0; 6]);
+                let mut evaluator = Evaluator::<f32>::new(&desk.model).unwrap();
+                evaluator
+                    .evaluate(&x.map(|x| x as f32), &mut v, &mut j)
+                    .unwrap();
+                (value, jacobian) = (v.map(f64::from), j.map(f64::from));
+            }
+            assert_eq!(y[2 * row..2 * row + 2], value);
+            assert_eq!(j[6 * row..6 * row + 6], jacobian);
+        }
+    }
+}
+
+#[test]
+fn eval_takes_and_gives_csv_and_npy() {
+    let desk = Desk::new();
+    desk.runs("eval m.safetensors --input x.csv --output y.csv --jacobian j.csv");
+    desk.runs("eval m.safetensors --input x.csv --output y.npy --jacobian j.npy");
+    let csv = |name: &str| -> Vec<f64> {
+        let text = fs::read_to_string(desk.path(name)).unwrap();
+        let numbers = text.split(['\n', ',']).filter(|number| !number.is_empty());
+        numbers
+            .map(|number| number.parse::<f32>().unwrap().into())
+            .collect()
+    };
+    assert_eq!(csv("y.csv"), npy(&desk.path("y.npy")).2);
+    assert_eq!(csv("j.csv"), npy(&desk.path("j.npy")).2);
+    assert_eq!(
+        fs::read_to_string(desk.path("y.csv"))
+            .unwrap()
+            .lines()
+            .count(),
+        2
+    );
+
+    // An array of outputs is an array of inputs for a model that takes as many.
+    let next = Random(2).model(&[2, 1], &[Activation::Tanh], Precision::F32);
+    desk.write(
+        "n.safetensors",
+        random::safetensors(&next, &[("activations", "tanh")]),
+    );
+    let from_csv = desk.runs("eval n.safetensors --input y.csv");
+    assert_eq!(from_csv, desk.runs("eval n.safetensors --input y.npy"));
+    assert_eq!(Rows::read(desk.path("y.npy")).unwrap().len(), 2);
+}
+
+#[test]
+fn eval_of_no_rows_writes_empty_arrays() {
+    let desk = Desk::new();
+    desk.write("none.csv", "a,b,c\n");
+    desk.runs("eval m.safetensors --input none.csv --output y.npy --jacobian j.npy");
+    assert_eq!(
+        npy(&desk.path("y.npy")),
+        ("0, 2".to_owned(), "<f4".to_owned(), vec![])
+    );
+    assert_eq!(npy(&desk.path("j.npy")).0, "0, 2, 3");
+}
+
+#[test]
+fn eval_of_nan_is_nan() {
+    let desk = Desk::new();
+    desk.write("nan.csv", "nan,1,2\n");
+    desk.runs("eval m.safetensors --input nan.csv --output y.npy --jacobian j.npy");
+    assert!(npy(&desk.path("y.npy")).2.iter().all(|y| y.is_nan()));
+}
+
+#[test]
+fn eval_takes_activations_for_a_file_without() {
+    let desk = Desk::new();
+    let lines = desk.fails("eval bare.safetensors --input x.csv");
+    assert_eq!(
+        lines,
+        [
+            "error: `bare.safetensors`: the file does not say the activations of its 3 layers",
+            "help: name them, one for each layer: --activations tanh,tanh,identity"
+        ]
+    );
+    let named = desk.runs("eval m.safetensors --input x.csv --output y.csv");
+    let list = random::activations(&desk.model);
+    let given = desk.runs(&format!(
+        "eval bare.safetensors --input x.csv --output y.csv --activations {list}"
+    ));
+    assert_eq!(named, given);
+}
+
+#[test]
+fn eval_accumulates_forward_only() {
+    let desk = Desk::new();
+    for order in ["auto", "forward"] {
+        desk.runs(&format!("eval m.safetensors --input x.csv --order {order}"));
+    }
+    for order in ["reverse", "2"] {
+        let lines = desk.fails(&format!("eval m.safetensors --input x.csv --order {order}"));
+        assert_eq!(
+            lines,
+            [
+                "error: the Jacobian cannot be accumulated in this order yet: forward is what \
+                 there is",
+                "help: leave --order out, or say --order forward"
+            ]
+        );
+    }
+}
+
+#[test]
+fn eval_refuses_in_one_line() {
+    let desk = Desk::new();
+    let file = fs::read(desk.path("m.safetensors")).unwrap();
+    desk.write("cut.safetensors", &file[..file.len() - 1]);
+    desk.write("empty.safetensors", "");
+    desk.write("text.safetensors", "weights, many");
+    desk.write("two.csv", "1,2\n");
+    desk.write("swapped.csv", "a,c,b\n1,2,3\n");
+    desk.write("ragged.csv", "1,2,3\n1,2\n");
+    desk.write("words.csv", "1,2,3\n1,two,3\n");
+    desk.write("integers.npy", npy_file("<i8", "(3,)", &[0; 24]));
+    desk.write("cut.npy", npy_file("<f8", "(2, 3)", &[0; 47]));
+    desk.write("cube.npy", npy_file("<f4", "(1, 1, 3)", &[0; 12]));
+    fs::create_dir(desk.path("folder")).unwrap();
+    fs::create_dir(desk.path("folder.npy")).unwrap();
+
+    let cut = "the file is damaged or cut off: ";
+    for (arguments, error) in [
+        (
+            "none.safetensors --input x.csv",
+            "cannot read `none.safetensors`: No such file",
+        ),
+        (
+            "folder --input x.csv",
+            "`folder`: this is a folder, wanted a file",
+        ),
+        (
+            "m.safetensors --input folder",
+            "`folder`: this is a folder, wanted a file",
+        ),
+        (
+            "m.safetensors --input none.npy",
+            "cannot read `none.npy`: No such file",
+        ),
+        (
+            "empty.safetensors --input x.csv",
+            "`empty.safetensors`: the file is empty",
+        ),
+        (
+            "text.safetensors --input x.csv",
+            "`text.safetensors`: the format is not known",
+        ),
+        (
+            "cut.safetensors --input x.csv",
+            &format!("`cut.safetensors`: {cut}"),
+        ),
+        (
+            "m.safetensors --input two.csv",
+            "`two.csv`: found rows of 2 numbers, wanted 3, one for each input of the model",
+        ),
+        (
+            "m.safetensors --input swapped.csv",
+            "`swapped.csv`: found `c` as the name of column 1, wanted the model's input `b`",
+        ),
+        (
+            "m.safetensors --input ragged.csv",
+            "`ragged.csv`: the text is not a table of numbers",
+        ),
+        (
+            "m.safetensors --input words.csv",
+            "`words.csv`: found `two` in line 2, wanted a number",
+        ),
+        (
+            "m.safetensors --input integers.npy",
+            "`integers.npy`: the NumPy array holds numbers of type '<i8', wanted float32 or float64",
+        ),
+        (
+            "m.safetensors --input cut.npy",
+            "`cut.npy`: the NumPy array is damaged or cut off: the shape [2, 3] takes 48 bytes, \
+             47 are there",
+        ),
+        (
+            "m.safetensors --input cube.npy",
+            "`cube.npy`: the NumPy array has the shape [1, 1, 3], wanted [inputs] or [rows, inputs]",
+        ),
+        (
+            "m.safetensors --input x.csv --activations tanh,softmax,identity",
+            "the activation `softmax` is not supported",
+        ),
+        (
+            "m.safetensors --input x.csv --activations tanh,tanh",
+            "`m.safetensors`: 2 activations are given for 3 layers",
+        ),
+        (
+            "m.safetensors --input x.csv --output nowhere/y.npy",
+            "cannot write `nowhere/y.npy`: No such file",
+        ),
+        (
+            "m.safetensors --input x.csv --output y.npy --jacobian nowhere/j.npy",
+            "cannot write `nowhere/j.npy`: No such file",
+        ),
+        (
+            "m.safetensors --input x.csv --output folder.npy",
+            "`folder.npy`: this is a folder, wanted the name of a file to write",
+        ),
+        (
+            "m.safetensors --input x.csv --output y.txt",
+            "`y.txt`: the name does not say a format, wanted one that ends in .npy or .csv",
+        ),
+        (
+            "m.safetensors --input x.csv --output y.npy --jacobian folder/../y.npy",
+            "--output and --jacobian name the same file",
+        ),
+    ] {
+        let lines = desk.fails(&format!("eval {arguments}"));
+        assert!(
+            lines[0].starts_with(&format!("error: {error}")),
+            "{arguments}: {lines:?}"
+        );
+    }
+}
+
+/// A `.npy` file with these bytes as its numbers.
+fn npy_file(descr: &str, shape: &str, data: &[u8]) -> Vec<u8> {
+    let header = format!("{{'descr': '{descr}', 'fortran_order': False, 'shape': {shape}, }}\n");
+    let length = u16::try_from(header.len()).unwrap().to_le_bytes();
+    [b"\x93NUMPY\x01\x00", &length[..], header.as_bytes(), data].concat()
+}
+
+/// What was there under the name stays until all is written.
+#[test]
+fn a_failure_leaves_old_files_alone() {
+    let desk = Desk::new();
+    desk.write("y.npy", "old");
+    desk.fails("eval m.safetensors --input x.csv --output y.npy --jacobian nowhere/j.npy");
+    assert_eq!(fs::read(desk.path("y.npy")).unwrap(), b"old");
+    desk.write("p.rs", "old");
+    desk.fails("generate bare.safetensors --module p.rs");
+    assert_eq!(fs::read(desk.path("p.rs")).unwrap(), b"old");
+}
+
+#[test]
+fn generate_writes_a_module() {
+    let desk = Desk::new();
+    let text = desk.runs("generate m.safetensors --module p.rs --input x.csv --records 1");
+    assert_eq!(text, "");
+    let module = fs::read_to_string(desk.path("p.rs")).unwrap();
+    assert!(module.starts_with(concat!(
+        "// Generated by fnn ",
+        env!("CARGO_PKG_VERSION"),
+        " from `m.safetensors` (sha256 "
+    )));
+    assert!(module.contains("pub static RECORDS: [fnn_core::Record<f32, 3, 2>; 1]"));
+    assert!(module.contains("/// 0. `a`\n"));
+
+    desk.runs("generate m.safetensors --module p.rs --precision f64");
+    let module = fs::read_to_string(desk.path("p.rs")).unwrap();
+    assert!(module.contains("pub static RECORDS: [fnn_core::Record<f64, 3, 2>; 16]"));
+
+    desk.write("nan.csv", "1,2,3\nnan,1,2\n");
+    let output = desk.run("generate m.safetensors --module p.rs --input nan.csv");
+    assert!(output.status.success());
+    assert_eq!(
+        String::from_utf8(output.stderr).unwrap(),
+        "row 1 of the inputs is not recorded: it gives numbers that are not finite\n"
+    );
+
+    desk.write("two.csv", "1,2\n");
+    let lines = desk.fails("generate m.safetensors --module p.rs --input two.csv");
+    assert!(lines[0].starts_with("error: `two.csv`: found rows of 2 numbers, wanted 3"));
+    desk.fails("generate m.safetensors --module nowhere/p.rs");
+}
+
+#[test]
+fn wrong_usage_is_status_2() {
+    let desk = Desk::new();
+    for arguments in [
+        "",
+        "train",
+        "eval m.safetensors --imput x.csv",
+        "eval m.safetensors",
+        "eval m.safetensors --input x.csv --precision f16",
+        "eval m.safetensors --input x.csv --order back",
+        "generate m.safetensors",
+        "generate m.safetensors --module p.rs --records -1",
+    ] {
+        let output = desk.run(arguments);
+        assert_eq!(output.status.code(), Some(2), "{arguments}");
+        assert!(output.stdout.is_empty() && !output.stderr.is_empty());
+        if !arguments.is_empty() {
+            let stderr = String::from_utf8(output.stderr).unwrap();
+            let (first, rest) = stderr.split_once('\n').unwrap();
+            assert!(first.starts_with("error: "), "{stderr}");
+            assert!(
+                rest.lines().all(|line| line.starts_with("help: ")),
+                "{stderr}"
+            );
+        }
+    }
+    assert!(desk.runs("--help").contains("generate"));
+    assert!(desk.runs("--version").starts_with("fnn "));
+}
+
+/// A reader that goes away is no reason to complain.
+#[test]
+fn a_closed_pipe_is_quiet() {
+    let desk = Desk::new();
+    let mut child = Command::new(env!("CARGO_BIN_EXE_fnn"))
+        .args(["eval", "m.safetensors", "--input", "x.csv"])
+        .current_dir(desk.folder.path())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(child.stdout.take());
+    let output = child.wait_with_output().unwrap();
+    assert_eq!((output.status.code(), output.stderr), (Some(0), vec![]));
+}
