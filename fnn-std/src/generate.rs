@@ -384,8 +384,7 @@ impl fmt::Display for Report {
 
 /// Numbers are written in full, so some may look like a constant that they are not; a crate may
 /// leave the records alone.
-const ATTRIBUTES: &str =
-    "#[rustfmt::skip]\n#[allow(dead_code, unreachable_pub, clippy::approx_constant)]";
+const ATTRIBUTES: &str = "#[rustfmt::skip]\n#[allow(dead_code, unreachable_pub, clippy::approx_constant, clippy::unreadable_literal)]";
 
 /// The longest line with numbers or words.
 const WIDTH: usize = 100;

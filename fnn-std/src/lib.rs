@@ -24,7 +24,7 @@
 //! | [`import`] | models from files: safetensors |
 //! | [`Model`] | the one description of a model, checked once, that all others start from |
 //! | [`Evaluator`] | value and Jacobian of a model that is known at run time, bit for bit those of [`fnn_core::Network`] |
-//! | [`reference`] | the same in `f64`, as plain as the formulas: the oracle of the tests |
+//! | [`mod@reference`] | the same in `f64`, as plain as the formulas: the oracle of the tests |
 //! | [`generate`] | a Rust module with the network, its weights and recorded evaluations |
 //! | [`eval`] | a model evaluated for a file of inputs |
 //! | [`Rows`] | inputs from `.npy` and `.csv` files |

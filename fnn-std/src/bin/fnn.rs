@@ -192,6 +192,7 @@ fn progress() -> impl FnMut(usize, usize) {
         let bar = bar.get_or_insert_with(|| {
             let style = ProgressStyle::with_template("{bar:40} {pos}/{len} rows, {eta} left");
             ProgressBar::new(total as u64)
+                .with_elapsed(start.elapsed())
                 .with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
         });
         bar.set_position(done as u64);
