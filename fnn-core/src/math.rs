@@ -41,9 +41,16 @@ pub trait Math:
     /// The upper half of the significand of `self`: the square of it is exact.
     fn high(self) -> Self;
 
+    /// eˣ for x from [`EXP_LOW`](Self::EXP_LOW) up to 40.
+    #[inline(always)]
+    fn exp(x: Self) -> Exp<Self> {
+        // Adding −0 changes nothing, and the compiler knows.
+        Self::exp_sum(x, Self::constant(-0.0))
+    }
+
     /// e^(x + tail) for x + tail from [`EXP_LOW`](Self::EXP_LOW) up to 40, where |tail| is much
     /// smaller than |x|.
-    fn exp(x: Self, tail: Self) -> Exp<Self>;
+    fn exp_sum(x: Self, tail: Self) -> Exp<Self>;
 
     /// ln(1 + u)/u for 0 ≤ u ≤ 1.
     fn ln_1p_ratio(u: Self) -> Self;
@@ -110,19 +117,25 @@ impl<T: Math> Exp<T> {
         (y + (y * self.p + q * rest)) * self.scale * self.last
     }
 
-    /// y·(eˣ − 1), precise near zero; for y > 0 it has the sign of x.
+    /// y·(eˣ − 1), precise near zero.
     #[inline(always)]
     pub fn times_minus_one(self, y: T) -> T {
         let scaled = y * (self.scale * self.last);
-        // Not (2ⁿy − y) + 2ⁿyp: that would lose the sign of −0.
         scaled * self.p - (y - scaled)
     }
 }
 
-/// The polynomial with the coefficient `top` of the highest power and the others after it.
+/// The polynomial with these pairs of coefficients, the highest powers first and of each pair the
+/// even one first.
+///
+/// Half as many operations wait for one another as in Horner's form, and half as many roundings
+/// add up.
 #[inline(always)]
-fn horner<T: Math, const N: usize>(x: T, top: T, rest: [T; N]) -> T {
-    rest.iter().fold(top, |sum, &c| sum * x + c)
+fn polynomial<T: Math, const N: usize>(x: T, top: T, pairs: [[T; 2]; N]) -> T {
+    let square = x * x;
+    pairs
+        .iter()
+        .fold(top, |sum, &[even, odd]| sum * square + (even + odd * x))
 }
 
 impl Math for f32 {
@@ -158,7 +171,7 @@ impl Math for f32 {
     }
 
     #[inline(always)]
-    fn exp(x: Self, tail: Self) -> Exp<Self> {
+    fn exp_sum(x: Self, tail: Self) -> Exp<Self> {
         // Adding 1.5·2^23 rounds to an integer, which is then in the lowest bits; 254 is twice the
         // bias of the exponent.
         const ROUND: f32 = 12_582_912.0 + 254.0;
@@ -171,10 +184,10 @@ impl Math for f32 {
         let r = ((x - n * LN_2_HIGH) - n * LN_2_LOW) + tail;
         let squared = r * r;
         let p = r + squared
-            * horner(
+            * polynomial(
                 r,
                 0.0013862157,
-                [0.008366693, 0.04166753, 0.16666542, 0.49999997],
+                [[0.04166753, 0.008366693], [0.49999997, 0.16666542]],
             );
 
         let biased = shifted.to_bits();
@@ -188,48 +201,41 @@ impl Math for f32 {
 
     #[inline(always)]
     fn ln_1p_ratio(u: Self) -> Self {
-        1.0 + u * horner(
+        1.0 + u * polynomial(
             u,
             -0.0032268476,
             [
-                0.019789271,
-                -0.056879718,
-                0.10600581,
-                -0.15307912,
-                0.19678871,
-                -0.24955375,
-                0.33330205,
-                -0.49999923,
+                [-0.056879718, 0.019789271],
+                [-0.15307912, 0.10600581],
+                [-0.24955375, 0.19678871],
+                [-0.49999923, 0.33330205],
             ],
         )
     }
 
     #[inline(always)]
     fn tanh_ratio(s: Self) -> Self {
-        horner(
+        polynomial(
             s,
             -0.0062601934,
-            [0.021060897, -0.053849414, 0.13332555, -0.33333316],
+            [[-0.053849414, 0.021060897], [-0.33333316, 0.13332555]],
         )
     }
 
     #[inline(always)]
     fn normal_tail(a: Self) -> (Self, Self) {
-        let numerator = horner(
+        let numerator = polynomial(
             a,
-            0.0008848723,
-            [0.011603161, 0.07114372, 0.25020733, 0.5071599, 0.5],
+            0.011603161 + 0.0008848723 * a,
+            [[0.25020733, 0.07114372], [0.5, 0.5071599]],
         );
-        let denominator = horner(
+        let denominator = polynomial(
             a,
             0.0022180486,
             [
-                0.029084627,
-                0.18055445,
-                0.6561622,
-                1.4463446,
-                1.8122044,
-                1.0,
+                [0.18055445, 0.029084627],
+                [1.4463446, 0.6561622],
+                [1.0, 1.8122044],
             ],
         );
         (numerator, denominator)
@@ -269,7 +275,7 @@ impl Math for f64 {
     }
 
     #[inline(always)]
-    fn exp(x: Self, tail: Self) -> Exp<Self> {
+    fn exp_sum(x: Self, tail: Self) -> Exp<Self> {
         // Adding 1.5·2^52 rounds to an integer, which is then in the lowest bits; 2046 is twice the
         // bias of the exponent.
         const ROUND: f64 = 6_755_399_441_055_744.0 + 2046.0;
@@ -282,19 +288,14 @@ impl Math for f64 {
         let r = ((x - n * LN_2_HIGH) - n * LN_2_LOW) + tail;
         let squared = r * r;
         let p = r + squared
-            * horner(
+            * polynomial(
                 r,
-                2.5057264000887157e-08,
+                2.762635760774076e-07 + 2.5057264000887157e-08 * r,
                 [
-                    2.762635760774076e-07,
-                    2.755739643193934e-06,
-                    2.480150439420565e-05,
-                    0.00019841269731676298,
-                    0.0013888888932399315,
-                    0.008333333333383519,
-                    0.04166666666657362,
-                    0.166666666666666,
-                    0.5000000000000006,
+                    [2.480150439420565e-05, 2.755739643193934e-06],
+                    [0.0013888888932399315, 0.00019841269731676298],
+                    [0.04166666666657362, 0.008333333333383519],
+                    [0.5000000000000006, 0.166666666666666],
                 ],
             );
 
@@ -309,86 +310,60 @@ impl Math for f64 {
 
     #[inline(always)]
     fn ln_1p_ratio(u: Self) -> Self {
-        1.0 + u * horner(
+        1.0 + u * polynomial(
             u,
-            2.4599955838925854e-05,
+            -0.00028442804587883424 + 2.4599955838925854e-05 * u,
             [
-                -0.00028442804587883424,
-                0.0015616617189330626,
-                -0.005445904587161897,
-                0.013648223107097195,
-                -0.02647264355600342,
-                0.042009080835847555,
-                -0.05726235303481349,
-                0.07020224498223449,
-                -0.08073579878480248,
-                0.09010192924910877,
-                -0.09980126091479251,
-                0.11107301926424169,
-                -0.12499444427778042,
-                0.14285654461342207,
-                -0.16666662105068064,
-                0.199999997681404,
-                -0.2499999999284718,
-                0.3333333333321966,
-                -0.49999999999999356,
+                [-0.005445904587161897, 0.0015616617189330626],
+                [-0.02647264355600342, 0.013648223107097195],
+                [-0.05726235303481349, 0.042009080835847555],
+                [-0.08073579878480248, 0.07020224498223449],
+                [-0.09980126091479251, 0.09010192924910877],
+                [-0.12499444427778042, 0.11107301926424169],
+                [-0.16666662105068064, 0.14285654461342207],
+                [-0.2499999999284718, 0.199999997681404],
+                [-0.49999999999999356, 0.3333333333321966],
             ],
         )
     }
 
     #[inline(always)]
     fn tanh_ratio(s: Self) -> Self {
-        horner(
+        polynomial(
             s,
             -1.9482223530561022e-05,
             [
-                8.32960249764263e-05,
-                -0.00023336716608935676,
-                0.0005884387766262006,
-                -0.0014555414495931898,
-                0.0035920918133519448,
-                -0.008863232580109766,
-                0.02186948838458437,
-                -0.05396825396371866,
-                0.13333333333326558,
-                -0.333333333333333,
+                [-0.00023336716608935676, 8.32960249764263e-05],
+                [-0.0014555414495931898, 0.0005884387766262006],
+                [-0.008863232580109766, 0.0035920918133519448],
+                [-0.05396825396371866, 0.02186948838458437],
+                [-0.333333333333333, 0.13333333333326558],
             ],
         )
     }
 
     #[inline(always)]
     fn normal_tail(a: Self) -> (Self, Self) {
-        let numerator = horner(
+        let numerator = polynomial(
             a,
             2.2197015417821467e-07,
             [
-                6.919774230768509e-06,
-                0.00010586594427070952,
-                0.0010340466648624293,
-                0.007091226797626273,
-                0.0355408528623161,
-                0.13168067140709444,
-                0.3566142905337721,
-                0.6786811941713223,
-                0.8273435193173891,
-                0.5,
+                [0.00010586594427070952, 6.919774230768509e-06],
+                [0.007091226797626273, 0.0010340466648624293],
+                [0.13168067140709444, 0.0355408528623161],
+                [0.6786811941713223, 0.3566142905337721],
+                [0.5, 0.8273435193173891],
             ],
         );
-        let denominator = horner(
+        let denominator = polynomial(
             a,
-            5.563966645871882e-07,
+            1.7345301740937064e-05 + 5.563966645871882e-07 * a,
             [
-                1.7345301740937064e-05,
-                0.00026592296589088906,
-                0.002609315909378219,
-                0.018039323359548116,
-                0.09164498698841007,
-                0.34732438728119974,
-                0.9779768246873497,
-                1.9983360876372795,
-                2.8142314017975245,
-                2.452571599437644,
-                1.0,
+                [0.002609315909378219, 0.00026592296589088906],
+                [0.09164498698841007, 0.018039323359548116],
+                [0.9779768246873497, 0.34732438728119974],
+                [2.8142314017975245, 1.9983360876372795],
+                [1.0, 2.452571599437644],
             ],
         );
         (numerator, denominator)
