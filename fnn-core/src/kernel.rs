@@ -55,13 +55,13 @@ const VALUE_BLOCK: usize = 4 * TANGENT_BLOCK;
 /// Columns (the value and its tangents) that a tile takes at most.
 const TILE: usize = 5;
 
-/// Bytes of the neurons that are activated side by side. An activation is a long chain of dependent
-/// operations, so with vectors several chains are under way at once; without them two at a time keep
-/// the code small.
+/// Bytes of the neurons that are activated side by side, one tile or more. An activation is a long
+/// chain of dependent operations: with vectors, several chains are under way at once; without
+/// them, a tile goes on to its activation while its sums are still in registers.
 const ACTIVATION_BLOCK: usize = if cfg!(any(target_arch = "x86_64", target_arch = "aarch64")) {
     4 * TANGENT_BLOCK
 } else {
-    8
+    TANGENT_BLOCK
 };
 
 /// Run `$body` for blocks of neurons that together cover `0..$out`, each with `LANES` as a
@@ -111,7 +111,9 @@ pub fn value<T: Scalar, A: Activation<T>, const IN: usize, const OUT: usize>(
     sums(weight, bias, input, output);
     for_blocks!(T, OUT, ACTIVATION_BLOCK, |at, LANES| {
         if let Some(z) = lanes_mut::<T, LANES>(output, at) {
-            *z = z.map(|z| activation.value(z));
+            for z in z {
+                *z = activation.value(*z);
+            }
         }
     });
 }
@@ -129,7 +131,9 @@ pub fn first_tangents<T: Scalar, A: Activation<T>, const IN: usize, const OUT: u
     let (value, tangents) = output;
     sums(weight, bias, input, value);
     *tangents = *weight;
-    activate(activation, value, tangents);
+    for_blocks!(T, OUT, ACTIVATION_BLOCK, |at, LANES| {
+        activate::<T, A, OUT, LANES>(activation, value, tangents, at);
+    });
 }
 
 /// Value and tangents of a later layer: `input` and `output` hold 1 + `TANGENTS` columns, the
@@ -148,11 +152,55 @@ pub fn tangents<
     input: &[[T; IN]],
     output: &mut [[T; OUT]],
 ) {
+    for_blocks!(T, OUT, ACTIVATION_BLOCK, |at, LANES| {
+        tiles::<T, IN, OUT, LANES, TANGENTS>(weight, bias, input, output, at);
+        if let Some((value, tangents)) = output.split_first_mut()
+            && let Some(tangents) = tangents.first_chunk_mut::<TANGENTS>()
+        {
+            activate::<T, A, OUT, LANES>(activation, value, tangents, at);
+        }
+    });
+}
+
+/// The weighted sums of all neurons for one column that starts at the bias.
+#[inline(always)]
+fn sums<T: Scalar, const IN: usize, const OUT: usize>(
+    weight: &[[T; OUT]; IN],
+    bias: &[T; OUT],
+    input: &[T; IN],
+    output: &mut [T; OUT],
+) {
+    for_blocks!(T, OUT, VALUE_BLOCK, |at, LANES| {
+        if let (Some(bias), Some(output)) = (
+            bias.get(at..).and_then(<[T]>::first_chunk::<LANES>),
+            lanes_mut(output, at),
+        ) {
+            [*output] = tile([*bias], lanes(weight, at), input.iter().map(|&x| [x]));
+        }
+    });
+}
+
+/// The weighted sums of the `LANES` neurons from `at` on for all columns, tile by tile.
+#[inline(always)]
+fn tiles<
+    T: Scalar,
+    const IN: usize,
+    const OUT: usize,
+    const LANES: usize,
+    const TANGENTS: usize,
+>(
+    weight: &[[T; OUT]; IN],
+    bias: &[T; OUT],
+    input: &[[T; IN]],
+    output: &mut [[T; OUT]],
+    at: usize,
+) {
     // As few tiles as there must be, and none more than one column wider than another.
     let columns = 1 + TANGENTS;
     let tiles = columns.div_ceil(TILE);
-    for_blocks!(T, OUT, TANGENT_BLOCK, |at, LANES| {
-        let mut start = bias.get(at..).and_then(<[T]>::first_chunk::<LANES>);
+    for_blocks!(T, LANES, TANGENT_BLOCK, |inside, TILE_LANES| {
+        let at = at + inside;
+        let mut start = bias.get(at..).and_then(<[T]>::first_chunk::<TILE_LANES>);
         let (mut input, mut output) = (input, &mut *output);
         for tile in 0..tiles {
             macro_rules! columns {
@@ -174,31 +222,6 @@ pub fn tangents<
                 4 => columns!(4),
                 _ => columns!(5),
             }
-        }
-    });
-    if let Some((value, tangents)) = output.split_first_mut() {
-        activate(
-            activation,
-            value,
-            tangents.get_mut(..TANGENTS).unwrap_or_default(),
-        );
-    }
-}
-
-/// The weighted sums of all neurons for one column that starts at the bias.
-#[inline(always)]
-fn sums<T: Scalar, const IN: usize, const OUT: usize>(
-    weight: &[[T; OUT]; IN],
-    bias: &[T; OUT],
-    input: &[T; IN],
-    output: &mut [T; OUT],
-) {
-    for_blocks!(T, OUT, VALUE_BLOCK, |at, LANES| {
-        if let (Some(bias), Some(output)) = (
-            bias.get(at..).and_then(<[T]>::first_chunk::<LANES>),
-            lanes_mut(output, at),
-        ) {
-            [*output] = tile([*bias], lanes(weight, at), input.iter().map(|&x| [x]));
         }
     });
 }
@@ -226,22 +249,27 @@ fn block<T: Scalar, const IN: usize, const OUT: usize, const LANES: usize, const
     }
 }
 
-/// Turn sums into values, and scale the rows of the tangents by the slopes.
+/// Turn the sums of the `LANES` neurons from `at` on into values, and scale the rows of the tangents
+/// by the slopes.
 #[inline(always)]
-fn activate<T: Scalar, A: Activation<T>, const OUT: usize>(
+fn activate<T: Scalar, A: Activation<T>, const OUT: usize, const LANES: usize>(
     activation: A,
     value: &mut [T; OUT],
     tangents: &mut [[T; OUT]],
+    at: usize,
 ) {
-    for_blocks!(T, OUT, ACTIVATION_BLOCK, |at, LANES| {
-        if let Some(z) = lanes_mut::<T, LANES>(value, at) {
-            let both = z.map(|z| activation.value_and_slope(z));
-            *z = both.map(|(value, _)| value);
-            for tangent in tangents.iter_mut() {
-                if let Some(tangent) = lanes_mut::<T, LANES>(tangent, at) {
-                    *tangent = array::from_fn(|l| both[l].1 * tangent[l]);
-                }
+    let Some(z) = lanes_mut::<T, LANES>(value, at) else {
+        return;
+    };
+    let mut slope = [T::ONE; LANES];
+    for (z, slope) in z.iter_mut().zip(&mut slope) {
+        (*z, *slope) = activation.value_and_slope(*z);
+    }
+    for tangent in tangents {
+        if let Some(tangent) = lanes_mut::<T, LANES>(tangent, at) {
+            for (tangent, &slope) in tangent.iter_mut().zip(&slope) {
+                *tangent = slope * *tangent;
             }
         }
-    });
+    }
 }

@@ -77,10 +77,10 @@ where
             *input = x.data.0[0];
         }
         self.layers.value(&mut panels);
-        let mut y = [L::Scalar::default(); OUT];
-        if let Some(output) = panels.front.first_chunk::<OUT>() {
-            y = *output;
-        }
+        let y = match panels.front.first_chunk() {
+            Some(y) => *y,
+            None => [L::Scalar::default(); OUT],
+        };
         SVector::from_array_storage(ArrayStorage([y]))
     }
 
@@ -102,14 +102,16 @@ where
             *input = x.data.0[0];
         }
         self.layers.first_tangents::<IN>(&mut panels);
-        let mut value = [L::Scalar::default(); OUT];
-        let mut jacobian = [[L::Scalar::default(); OUT]; IN];
-        if let Some((y, tangents)) = panels.front.as_chunks().0.split_first()
-            && let Some(tangents) = tangents.first_chunk()
-        {
-            value = *y;
-            jacobian = *tangents;
-        }
+        // The panel is long enough, by the assertion; where it were not, this would return zeros
+        // rather than panic.
+        let (value, jacobian) = match panels.front.as_chunks().0.split_first() {
+            Some((value, tangents)) => (*value, tangents.first_chunk()),
+            None => ([L::Scalar::default(); OUT], None),
+        };
+        let jacobian = match jacobian {
+            Some(tangents) => *tangents,
+            None => [[L::Scalar::default(); OUT]; IN],
+        };
         Evaluation {
             value: SVector::from_array_storage(ArrayStorage([value])),
             jacobian: SMatrix::from_array_storage(ArrayStorage(jacobian)),
