@@ -24,13 +24,15 @@ impl<T: Scalar> Activation<T> for Gelu {
         let a = z.abs().at_most(T::NORMAL_END);
         let high = a.high();
         let e = T::exp_sum(high * high * c(-0.5), (a - high) * (a + high) * c(-0.5));
+        // R(a) = Φ(−a)·e^(a²/2) = 1/(√(2π)·a + n/d): for large a the errors of n and d do not count.
         let (n, d) = T::normal_tail(a);
-        let tail = n / d;
-        let bend = tail - a * c(0.398_942_280_401_432_7);
+        let r = d / (a * c(2.506_628_274_631_000_5) * d + n);
+        let tail = e.times(a * r);
+        let bend = e.times(r - a * c(0.398_942_280_401_432_7));
         if z < T::ZERO {
-            (-e.times(a * tail), e.times(bend))
+            (-tail, bend)
         } else {
-            (z - e.times(a * tail), T::ONE - e.times(bend))
+            (z - tail, T::ONE - bend)
         }
     }
 }
@@ -75,7 +77,7 @@ impl<T: Scalar> Activation<T> for GeluTanh {
         let bend = (T::ONE - a_high * g_high) - (a_low * g_high + a * g_low);
         let logistic = Logistic::new_sum(a_high * s_high, a_high * s_low + a_low * s);
         (
-            logistic.times(z.at_least(-T::GELU_TANH_END), z),
+            logistic.times(z.at_least(-T::GELU_TANH_END), z, T::constant(-0.32)),
             logistic.gate_slope(z, bend),
         )
     }

@@ -28,7 +28,7 @@ impl<T: Scalar> Activation<T> for Sigmoid {
         } else {
             logistic.e.times(T::ONE / square)
         };
-        (logistic.times(T::ONE, z), slope)
+        (logistic.times(T::ONE, z, T::constant(-0.5)), slope)
     }
 }
 
@@ -49,7 +49,10 @@ impl<T: Scalar> Activation<T> for Softplus {
     fn value_and_slope(self, z: T) -> (T, T) {
         let logistic = Logistic::new(z.abs().at_most(-T::EXP_LOW));
         let ln_1p = logistic.e.times(T::ln_1p_ratio(logistic.u));
-        (z.at_least(T::ZERO) + ln_1p, logistic.times(T::ONE, z))
+        (
+            z.at_least(T::ZERO) + ln_1p,
+            logistic.times(T::ONE, z, T::constant(-0.5)),
+        )
     }
 }
 
@@ -71,7 +74,7 @@ impl<T: Scalar> Activation<T> for Silu {
         let a = z.abs().at_most(-T::EXP_LOW);
         let logistic = Logistic::new(a);
         (
-            logistic.times(z.at_least(T::EXP_LOW), z),
+            logistic.times(z.at_least(T::EXP_LOW), z, T::constant(-0.5)),
             logistic.gate_slope(z, T::ONE - a),
         )
     }
@@ -100,15 +103,15 @@ impl<T: Scalar> Logistic<T> {
         Self { e, u: e.value() }
     }
 
-    /// y·σ(a), or y·σ(−a) if `z` is negative.
+    /// y·σ(a), or y·σ(−a) if `z` is negative. Below `small`, u is at most 0.61.
     #[inline(always)]
-    pub(super) fn times(self, y: T, z: T) -> T {
-        let negative = z < T::ZERO;
-        let small = negative && self.u < T::constant(0.6);
+    pub(super) fn times(self, y: T, z: T, small: T) -> T {
+        // One comparison, not one of z and one of u: these would not become vectors.
+        let small = z < small;
         let part = (if small { self.u } else { y }) / (T::ONE + self.u);
         if small {
             self.e.times_less(y, part)
-        } else if negative {
+        } else if z < T::ZERO {
             self.e.times(part)
         } else {
             part

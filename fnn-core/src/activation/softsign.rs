@@ -20,7 +20,7 @@ impl<T: Scalar> Activation<T> for Softsign {
         let d = a + T::ONE;
         // From 2⁶⁰ on (1 + a)² might overflow; 1 + a is a there.
         let near = a < T::constant((1u64 << 60) as f64);
-        let square = T::ONE + a * (T::constant(2.0) + a);
+        let square = a * a + (T::ONE + (a + a));
         let part = T::ONE / if near { square } else { d };
         let slope = if near { part } else { part * part };
         ((a / d).copysign(z), slope)

@@ -117,46 +117,50 @@ def hyperbolic_tangent(bits, terms, to_format):
 
 
 def normal_tail(bits, degree, highest, to_format):
-    """Φ(−a)·e^(a²/2) for 0 ≤ a ≤ highest as N(a)/D(a) with N(0) = 1/2, D(0) = 1.
+    """K(a) = 1/R(a) − √(2π)·a as N(a)/D(a) with N(0) = 2, D(0) = 1, N one degree lower.
 
-    N − tail·D is linear in the coefficients: it is fitted again and again, divided by the D of
+    R(a) = Φ(−a)·e^(a²/2), 0 ≤ a ≤ highest. K falls from 2 like 1/a; what counts is its error beside
+    1/R. N − K·D is linear in the coefficients: it is fitted again and again, divided by the D of
     the fit before. The coefficients are positive, so that no sum cancels.
     """
 
-    def tail(a):
-        return mp.erfc(a / mp.sqrt(2)) / 2 * mp.exp(a**2 / 2)
+    def inverse(a):
+        return 2 * mp.exp(-(a**2) / 2) / mp.erfc(a / mp.sqrt(2))
+
+    def excess(a):
+        return inverse(a) - mp.sqrt(2 * mp.pi) * a
 
     nodes = [highest / mpf(2) * (1 - mp.cos(mp.pi * (2 * i + 1) / 240)) for i in range(120)]
     # Half of the nodes again where the function bends most.
     nodes += [x**2 / highest**2 * 4 for x in nodes]
-    tails = [tail(x) for x in nodes]
-    powers = range(1, degree + 1)
+    wanted = [excess(x) for x in nodes]
     denominator = [mpf(1)] + [mpf(0)] * degree
     for _ in range(12):
         rows, right = [], []
-        for x, t in zip(nodes, tails):
-            weight = 1 / (t * mp.polyval(denominator[::-1], x))
+        for x, k in zip(nodes, wanted):
+            weight = 1 / (inverse(x) * mp.polyval(denominator[::-1], x))
             rows.append(
-                [weight * x**p for p in range(1, degree)] + [-weight * t * x**p for p in powers]
+                [weight * x**p for p in range(1, degree)]
+                + [-weight * k * x**p for p in range(1, degree + 1)]
             )
-            right.append(weight * (t - mpf(1) / 2))
+            right.append(weight * (k - 2))
         matrix = mp.matrix(rows)
         solution = mp.lu_solve(matrix.T * matrix, matrix.T * mp.matrix(right))
         denominator = [mpf(1)] + list(solution[degree - 1 :])
     denominator = [to_format(c) for c in denominator]
 
-    def wanted(x):
-        return (tail(x) * mp.polyval(denominator[::-1], x) - mpf(1) / 2) / x
+    def bottom(x):
+        return mp.polyval(denominator[::-1], x)
 
     numerator, worst = rounded(
-        wanted,
-        lambda x: x / (tail(x) * mp.polyval(denominator[::-1], x)),
+        lambda x: (excess(x) * bottom(x) - 2) / x,
+        lambda x: x / (inverse(x) * bottom(x)),
         list(range(degree - 1)),
         mpf(0),
         mpf(highest),
         to_format,
     )
-    show(f"normal_tail numerator f{bits}", [mpf(1) / 2] + numerator, worst)
+    show(f"normal_tail numerator f{bits}", [mpf(2)] + numerator, worst)
     show(f"normal_tail denominator f{bits}", denominator, worst)
 
 
@@ -166,6 +170,6 @@ if __name__ == "__main__":
     logarithm(32, 9, to_f32)
     logarithm(64, 20, to_f64)
     normal_tail(32, 5, 15, to_f32)
-    normal_tail(64, 12, 39, to_f64)
+    normal_tail(64, 10, 39, to_f64)
     hyperbolic_tangent(32, 5, to_f32)
-    hyperbolic_tangent(64, 13, to_f64)
+    hyperbolic_tangent(64, 11, to_f64)
