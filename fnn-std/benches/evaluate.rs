@@ -11,7 +11,12 @@ use fnn_core::{SMatrix, SVector};
 use libloading::Library;
 use num_dual::{DualNum, DualSVec32};
 
-#[allow(dead_code, reason = "the firmware uses the rest")]
+#[allow(
+    dead_code,
+    missing_debug_implementations,
+    unreachable_pub,
+    reason = "a module of the firmware, which uses the rest"
+)]
 #[path = "../../fnn-embedded/firmware/peers/seed.rs"]
 mod seed;
 

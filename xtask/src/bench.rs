@@ -1,6 +1,6 @@
 //! Speed beside the peers.
 
-use std::{env, fs, path::PathBuf};
+use std::{env, fs, path::Path};
 
 use crate::{Result, command::Run, firmware, install, root};
 
@@ -17,7 +17,7 @@ pub(crate) fn task(args: &[String]) -> Result<()> {
         _ => return Err(format!("the options are {OPTIONS}")),
     };
 
-    install::ensure(&[&install::CC])?;
+    install::ensure(&[&install::HOST_GCC])?;
     let folder = root().join("target/peers");
     fs::create_dir_all(&folder).map_err(|e| format!("{}: {e}", folder.display()))?;
     let library = folder.join("libseed.so");
@@ -33,7 +33,14 @@ pub(crate) fn task(args: &[String]) -> Result<()> {
         .env("RUSTFLAGS", "-Ctarget-cpu=native")
         .env("FNN_SEED_LIBRARY", &library)
         .env("FNN_BENCH_JSON", &desktop)
-        .args(["bench", "--quiet", "--package", "fnn-std", "--bench", "evaluate"])
+        .args([
+            "bench",
+            "--quiet",
+            "--package",
+            "fnn-std",
+            "--bench",
+            "evaluate",
+        ])
         // Apart from the desktop's own target folder, whose builds have other flags.
         .arg("--target-dir")
         .arg(root().join("target/native"))
@@ -47,12 +54,7 @@ pub(crate) fn task(args: &[String]) -> Result<()> {
     Ok(())
 }
 
-fn write_json(
-    file: &PathBuf,
-    desktop: &PathBuf,
-    board: &str,
-    report: &firmware::Report,
-) -> Result<()> {
+fn write_json(file: &Path, desktop: &Path, board: &str, report: &firmware::Report) -> Result<()> {
     let desktop = fs::read_to_string(desktop).map_err(|e| format!("{}: {e}", desktop.display()))?;
     let count = |what: &str| report.number(&format!("instructions of {what}"));
     let text = format!(

@@ -1,6 +1,6 @@
 //! The main job: a trained model on the desk and on a board.
 
-use std::path::Path;
+use std::{env, path::PathBuf};
 
 use crate::{
     Result,
@@ -13,20 +13,62 @@ pub(crate) const OPTIONS: &str = "[MODEL --input X] [--output Y] [--jacobian J]"
 /// Evaluate a model at inputs, print and write the results, and replay all of them on the emulated
 /// board.
 pub(crate) fn task(args: &[String]) -> Result<()> {
-    let models = root().join("fnn-std/models/dynamics");
-    let mut model = models.join("dynamics.safetensors");
-    let mut input = None;
-    // `--output` and `--jacobian` go to `fnn eval` as they are.
+    let example = root().join("fnn-std/models/dynamics");
+    let (mut model, mut input) = (None, None);
+    // These go to `fnn eval` as they are.
     let mut files = Vec::new();
     let mut args = args.iter();
     while let Some(arg) = args.next() {
         let mut value = || args.next().ok_or_else(|| format!("{arg} takes a value"));
         match arg.as_str() {
             "--input" => input = Some(from_here(value()?)?),
-            "--output" | "--jacobian" => files.extend([arg.clone(), from_here(value()?)?]),
+            "--output" | "--jacobian" => files.extend([arg.into(), from_here(value()?)?]),
             _ if arg.starts_with('-') => return Err(format!("there is no option {arg}")),
-            _ => model = from_here(arg)?.into(),
+            _ if model.is_some() => return Err(format!("{arg}: there is a model already")),
+            _ => model = Some(from_here(arg)?),
         }
     }
-    todo
+    let (model, input) = match (model, input) {
+        (None, None) => (
+            example.join("dynamics.safetensors"),
+            example.join("inputs.npy"),
+        ),
+        (Some(model), Some(input)) => (model, input),
+        _ => return Err("a model and its inputs go together: MODEL --input X".to_owned()),
+    };
+
+    println!("== The model on the desk");
+    let eval = || fnn().arg("eval").arg(&model).arg("--input").arg(&input);
+    eval().run()?;
+    if !files.is_empty() {
+        eval().args(&files).run()?;
+    }
+
+    println!("\n== The same network on the board, at every input of the file");
+    let board = firmware::first_board();
+    let workshop = Workshop::open(board)?;
+    let network = Network::generate(&model, &input, Some(usize::MAX))?;
+    let report = workshop.replay(&network)?;
+
+    let records = report.number("records")?;
+    let numbers = report.number("numbers compared")?;
+    let (processor, name) = (board.processor, board.name);
+    println!("\nOn the board ({name}: {processor}):");
+    println!(
+        "{records} inputs, {numbers} outputs and Jacobian entries: every one has the bits of the desk."
+    );
+    println!(
+        "{} instructions for a value, {} for value and Jacobian; {} bytes of stack, {} of workspace.",
+        report.number("instructions of value")?,
+        report.number("instructions of evaluate")?,
+        report.number("stack of evaluate")?,
+        report.number("workspace")?,
+    );
+    Ok(())
+}
+
+/// The path from the folder that the user is in: the programs run here start in another.
+fn from_here(path: &str) -> Result<PathBuf> {
+    let here = env::current_dir().map_err(|e| format!("the current folder: {e}"))?;
+    Ok(here.join(path))
 }

@@ -23,18 +23,10 @@ pub(crate) use board::Board;
 pub(crate) const OPTIONS: &str = "[--board NAME] [--module FILE]; --peer [--board NAME]";
 pub(crate) const IMAGE_OPTIONS: &str = "[--board NAME] [--module FILE]";
 
-/// The example networks: name, model and inputs to record, both in fnn-std/models.
-const MODELS: &[(&str, &str, &str)] = &[
-    (
-        "dynamics",
-        "dynamics/dynamics.safetensors",
-        "dynamics/inputs.npy",
-    ),
-    (
-        "ignition",
-        "ignition/ignition.safetensors",
-        "ignition/inputs.npy",
-    ),
+/// The example networks: model and inputs to record, both in fnn-std/models.
+const MODELS: &[(&str, &str)] = &[
+    ("dynamics/dynamics.safetensors", "dynamics/inputs.npy"),
+    ("ignition/ignition.safetensors", "ignition/inputs.npy"),
 ];
 
 /// The emulated seconds are less; on a busy desktop the emulator takes its time.
@@ -49,7 +41,7 @@ pub(crate) struct Options {
 impl Options {
     pub(crate) fn parse(args: &[String]) -> Result<Self> {
         let mut options = Self {
-            board: &BOARDS[0],
+            board: first_board(),
             module: None,
         };
         let mut args = args.iter();
@@ -139,6 +131,32 @@ pub(crate) struct Network {
     module: PathBuf,
 }
 
+impl Network {
+    /// Generate the module of `model`, with recorded evaluations of `inputs`: so many, or as many as
+    /// `fnn` records by itself.
+    pub(crate) fn generate(model: &Path, inputs: &Path, records: Option<usize>) -> Result<Self> {
+        let folder = target_folder();
+        fs::create_dir_all(&folder).map_err(|e| format!("{}: {e}", folder.display()))?;
+        let name = model.file_stem().unwrap_or(model.as_os_str());
+        let module = folder.join(name).with_extension("rs");
+        let mut run = fnn()
+            .arg("generate")
+            .arg(model)
+            .arg("--module")
+            .arg(&module)
+            .arg("--input")
+            .arg(inputs);
+        if let Some(records) = records {
+            run = run.args(["--records", &records.to_string()]);
+        }
+        run.run()?;
+        Ok(Self {
+            name: name.to_string_lossy().into_owned(),
+            module,
+        })
+    }
+}
+
 /// A board with all that builds and runs firmware for it.
 pub(crate) struct Workshop {
     board: &'static Board,
@@ -161,34 +179,11 @@ impl Workshop {
                 module: module.clone(),
             }]);
         }
-        let folder = target_folder();
-        fs::create_dir_all(&folder).map_err(|e| format!("{}: {e}", folder.display()))?;
         let models = root().join("fnn-std/models");
         MODELS
             .iter()
-            .map(|&(name, model, inputs)| {
-                let module = folder.join(name).with_extension("rs");
-                Run::cargo()
-                    .args([
-                        "run",
-                        "--quiet",
-                        "--release",
-                        "--package",
-                        "fnn-std",
-                        "--bin",
-                        "fnn",
-                    ])
-                    .args(["--", "generate"])
-                    .arg(models.join(model))
-                    .arg("--module")
-                    .arg(&module)
-                    .arg("--input")
-                    .arg(models.join(inputs))
-                    .run()?;
-                Ok(Network {
-                    name: name.to_owned(),
-                    module,
-                })
+            .map(|(model, inputs)| {
+                Network::generate(&models.join(model), &models.join(inputs), None)
             })
             .collect()
     }
@@ -267,6 +262,18 @@ impl Report {
         text.parse()
             .map_err(|e| format!("the firmware reports {key}: {text}, {e}"))
     }
+}
+
+/// The program `fnn`.
+pub(crate) fn fnn() -> Run {
+    Run::cargo()
+        .args(["run", "--quiet", "--release", "--package", "fnn-std"])
+        .args(["--bin", "fnn", "--"])
+}
+
+/// The board that is taken where none is named.
+pub(crate) fn first_board() -> &'static Board {
+    &BOARDS[0]
 }
 
 fn firmware() -> PathBuf {

@@ -43,6 +43,13 @@ pub(crate) const GCC: Tool = Tool {
     },
 };
 
+/// The C compiler of the desk, which cargo's linker comes with.
+pub(crate) const HOST_GCC: Tool = Tool {
+    name: "gcc",
+    packages: &["gcc", "libc6-dev"],
+    is_present: || find("gcc").is_some(),
+};
+
 const DEBIAN_RUSTC: Tool = Tool {
     name: "Debian's rustc-web",
     packages: &["rustc-web", "rust-web-src"],

@@ -1,11 +1,15 @@
 //! The project's tasks, for people and for continuous integration: `cargo xtask` lists them.
 
+mod accuracy;
+mod bench;
 mod command;
+mod demo;
 mod firmware;
 mod image;
 mod install;
 mod panics;
 mod size;
+mod test;
 
 use std::{env, path::Path, process::ExitCode};
 
@@ -21,6 +25,32 @@ struct Task {
 }
 
 const TASKS: &[Task] = &[
+    Task {
+        name: "demo",
+        options: demo::OPTIONS,
+        summary: "the main job: a trained model's value and Jacobian at given inputs, on the desk and\n\
+                  on an emulated board, bit by bit; with files, write them as .npy or .csv",
+        run: demo::task,
+    },
+    Task {
+        name: "test",
+        options: "",
+        summary: "all tests, those on the emulated board included",
+        run: test::task,
+    },
+    Task {
+        name: "bench",
+        options: bench::OPTIONS,
+        summary: "speed on the desk and instructions on the board, beside other ways to do it",
+        run: bench::task,
+    },
+    Task {
+        name: "accuracy",
+        options: accuracy::OPTIONS,
+        summary: "errors of the activations and their slopes in units of the last place;\n\
+                  with --all, at every f32 there is",
+        run: accuracy::task,
+    },
     Task {
         name: "firmware",
         options: firmware::OPTIONS,

@@ -10,12 +10,15 @@ use crate::{
 /// emulated Cortex-M4F, in percent: a count is exact, so it may decide a test.
 const LEAST_PERCENT: u64 = 133;
 
+/// A part of the tests and its name.
+type Part = (&'static str, fn() -> Result<()>);
+
 /// Run every test, and go on after a failure.
 pub(crate) fn task(args: &[String]) -> Result<()> {
     if let Some(arg) = args.first() {
         return Err(format!("there is no option {arg}"));
     }
-    let steps: [(&str, fn() -> Result<()>); 8] = [
+    let parts: [Part; 8] = [
         ("format", format),
         ("lints", lints),
         ("documentation", documentation),
@@ -26,11 +29,11 @@ pub(crate) fn task(args: &[String]) -> Result<()> {
         // The last one, so that its summary closes the output.
         ("desktop", desktop),
     ];
-    for_all(&steps, |(name, step)| {
+    for_all(&parts, |(name, part)| {
         println!("\n== {name}");
-        step().map_err(|message| format!("{name}: {message}"))
+        part().map_err(|message| format!("{name}: {message}"))
     })?;
-    println!("\nAll of {} parts passed.", steps.len());
+    println!("\nAll of {} parts passed.", parts.len());
     Ok(())
 }
 
