@@ -80,3 +80,8 @@ pub use network::{Evaluation, Network};
 pub use replay::{Mismatch, Record};
 pub use scalar::Scalar;
 pub use workspace::Workspace;
+
+/// The example of the README compiles and runs.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct Readme;

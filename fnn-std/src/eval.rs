@@ -65,7 +65,7 @@ struct Row {
 }
 
 /// Rows that a report holds at most.
-const SHOWN: usize = 8;
+const SHOWN: usize = 3;
 
 /// Reads the model at `model`, evaluates it for every row of the input, and writes value and
 /// Jacobian to the files that `options` names. Where no file is named for the value the report
