@@ -3,6 +3,8 @@
 //! Every operation here is exactly specified by IEEE 754 and rounds once, so that the results have
 //! the same bits on every target; none is a call into a library, none is fused. All functions are
 //! free of branches and of tables, so that a loop over neurons becomes a loop over vectors.
+//!
+//! `tests/data/coefficients.py` computes the coefficients of the polynomials and says how.
 
 use core::ops::{Add, Div, Mul, Neg, Sub};
 

@@ -9,33 +9,32 @@ const DOUBLE_POINTS: &str = include_str!("data/activations_f64.csv");
 
 /// The largest errors allowed, in ulp: value and slope in f32, value and slope in f64.
 ///
-/// 2 is the goal; what is above or far below says why. `cargo run --release --example accuracy`
-/// measures them over all f32.
+/// They are those that the docs of the types state, found at many more points. 2 is the goal; a
+/// comment says why it is missed.
 const BOUNDS: [(&str, [f64; 4]); 15] = [
-    // The value in −0.7 < z < −0.35 is the quotient that cancels most.
-    ("mish", [2.5, 2.2, 2.0, 2.0]),
-    ("tanh", [1.5, 2.0, 1.5, 2.0]),
-    // The slope far from 0 is e⁻ᵃ times a reciprocal: four roundings count.
-    ("sigmoid", [2.0, 2.6, 2.0, 2.5]),
-    // A polynomial of alternating signs and a sum.
-    ("softplus", [2.4, 2.0, 2.3, 2.0]),
-    ("silu", [2.3, 2.0, 2.3, 2.0]),
-    // e^(−a²/2) times a quotient of two polynomials: nine roundings count.
-    ("gelu", [5.0, 3.5, 6.0, 4.0]),
-    // The slope of the argument adds its own error to that of silu.
-    ("gelu_tanh", [2.5, 2.5, 2.5, 2.5]),
-    ("elu(1)", [1.1, 1.0, 1.1, 1.0]),
-    ("elu(1.7)", [1.6, 1.1, 1.6, 1.1]),
-    ("selu", [1.8, 1.4, 1.8, 1.4]),
-    // (1 + a)² from its expansion and its reciprocal: four roundings.
-    ("softsign", [1.5, 2.8, 1.5, 2.5]),
-    // A selection.
+    // Around z = −0.6 both forms of the value cancel a little.
+    ("mish", [2.5, 2.1, 1.6, 1.5]),
+    // From 0.55 on the slope is e^(−2a) times what a quotient leaves of 4.
+    ("tanh", [1.6, 2.5, 1.3, 1.9]),
+    // From 0.7 on the slope is e⁻ᵃ times a reciprocal: four roundings count.
+    ("sigmoid", [1.9, 2.8, 1.8, 2.2]),
+    // A long polynomial of alternating signs, and a sum.
+    ("softplus", [2.6, 1.9, 2.0, 1.8]),
+    // The value is that of sigmoid with one product more.
+    ("silu", [2.6, 2.3, 2.1, 1.8]),
+    // A quotient of two polynomials in a product with an exponential: nine roundings count.
+    ("gelu", [5.4, 4.0, 3.8, 3.5]),
+    // The argument and its slope add their own errors to those of silu.
+    ("gelu_tanh", [2.9, 2.9, 2.2, 2.2]),
+    ("elu(1)", [1.1, 1.1, 1.1, 1.1]),
+    ("elu(1.7)", [1.9, 1.1, 1.9, 1.1]),
+    ("selu", [2.0, 1.3, 1.5, 1.0]),
+    // (1 + a)² and its reciprocal: four roundings count just above a = 0.
+    ("softsign", [1.5, 2.5, 1.5, 2.4]),
     ("relu", [0.0, 0.0, 0.0, 0.0]),
-    // One product.
     ("leaky_relu(0.01)", [0.5, 0.0, 0.5, 0.0]),
-    // Sum, product and the rounded constant 1/6.
     ("hard_sigmoid", [1.4, 0.4, 1.4, 0.4]),
-    ("hard_swish", [2.0, 1.4, 2.0, 1.4]),
+    ("hard_swish", [1.9, 1.4, 1.9, 1.4]),
 ];
 
 fn bounds(name: &str) -> [f64; 4] {

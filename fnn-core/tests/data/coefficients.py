@@ -65,10 +65,19 @@ def rounded(target, weight, powers, low, high, to_format):
     return [fixed[p] for p in powers], worst
 
 
-def show(name, coefficients, worst):
+def shortest(c, to_format):
+    """The shortest decimals that round to c."""
+    return next(
+        text
+        for digits in range(1, 18)
+        if to_format(mpf(text := f"{float(c):.{digits}g}")) == c
+    )
+
+
+def show(name, coefficients, worst, to_format):
     print(f"{name}: relative error below 2^{mp.nstr(mp.log(worst, 2), 4)}")
     for c in coefficients:
-        print(f"    {float(c)!r},")
+        print(f"    {shortest(c, to_format)}")
 
 
 def exponential(bits, degree, to_format):
@@ -82,7 +91,7 @@ def exponential(bits, degree, to_format):
         edge,
         to_format,
     )
-    show(f"exp f{bits}", coefficients, worst)
+    show(f"exp f{bits}", coefficients, worst, to_format)
 
 
 def logarithm(bits, degree, to_format):
@@ -95,7 +104,7 @@ def logarithm(bits, degree, to_format):
         mpf(1),
         to_format,
     )
-    show(f"ln_1p f{bits}", coefficients, worst)
+    show(f"ln_1p f{bits}", coefficients, worst, to_format)
 
 
 def hyperbolic_tangent(bits, terms, to_format):
@@ -113,7 +122,7 @@ def hyperbolic_tangent(bits, terms, to_format):
         mpf("0.55") ** 2,
         to_format,
     )
-    show(f"tanh f{bits}", coefficients, worst)
+    show(f"tanh f{bits}", coefficients, worst, to_format)
 
 
 def normal_tail(bits, degree, highest, to_format):
@@ -160,8 +169,8 @@ def normal_tail(bits, degree, highest, to_format):
         mpf(highest),
         to_format,
     )
-    show(f"normal_tail numerator f{bits}", [mpf(2)] + numerator, worst)
-    show(f"normal_tail denominator f{bits}", denominator, worst)
+    show(f"normal_tail numerator f{bits}", [mpf(2)] + numerator, worst, to_format)
+    show(f"normal_tail denominator f{bits}", denominator, worst, to_format)
 
 
 if __name__ == "__main__":
