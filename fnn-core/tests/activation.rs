@@ -88,7 +88,7 @@ fn golden_points_f32() {
         let (value, slope) = (subject.single)(z);
         (z.into(), value.into(), slope.into())
     });
-    assert!(count > 2000);
+    assert!(count > 1800);
 }
 
 #[test]
@@ -98,7 +98,7 @@ fn golden_points_f64() {
         let (value, slope) = (subject.double)(z);
         (z, value, slope)
     });
-    assert!(count > 4500);
+    assert!(count > 4000);
 }
 
 /// f32 of all exponents and signs, infinities and NaN included.

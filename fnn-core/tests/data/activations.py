@@ -153,7 +153,7 @@ def points(form, name, rng):
     for t in thresholds:
         t = form.nearest(t)
         zs += [form.step(t, s) for s in (-2, 0, 1)]
-    dense = 12 if name in PLAIN else 24
+    dense = 12 if name in PLAIN else 21
     for i in range(dense * count):
         zs.append(rng.uniform(-4, 4))
         if name not in PLAIN:
