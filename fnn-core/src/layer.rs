@@ -6,7 +6,7 @@ use crate::{scalar::Scalar, workspace::Panels};
 
 /// A step of a network: it turns a vector of one size into a vector of another.
 ///
-/// Sealed: the layers are [`Dense`](crate::Dense), [`Chain`] and arrays `[L; DEPTH]`.
+/// Sealed: the layers are [`Dense`](crate::Dense), [`Chain`](struct@crate::Chain) and arrays `[L; DEPTH]`.
 pub trait Layer: sealed::Sealed + fmt::Debug {
     /// The number format of weights, value and tangents.
     type Scalar: Scalar;

@@ -72,7 +72,7 @@ impl<T: Scalar> Activation<T> for HardSigmoid {
 
 /// The hard swish, f(z) = z·(z + 3)/6 between −3 and 3, 0 before (of negative sign) and z after.
 ///
-/// f′(z) is z/3 + ½ inside the interval, 0 for z ≤ −3 and 1 for z ≥ 3, as in PyTorch since 2025
+/// f′(z) is z/3 + ½ inside the interval, 0 for z ≤ −3 and 1 for z ≥ 3, as in PyTorch 2.15
 /// (pull request 148049); before, PyTorch gave −½ and 1½ at the kinks.
 ///
 /// Largest errors: value 1.9 ulp and slope 1.4 ulp, in `f32` and `f64`.
