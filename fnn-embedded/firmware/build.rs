@@ -68,22 +68,19 @@ fn memory_map(board: &Board) -> String {
 fn compile_peer(board: &Board) -> Result<(), String> {
     println!("cargo::rerun-if-changed=peers/seed.c");
     let gcc = "arm-none-eabi-gcc";
-    cc::Build::new()
-        .compiler(gcc)
-        .file("peers/seed.c")
-        // All flags are those below, so that they can be read here.
-        .no_default_flags(true)
-        .flags(board.gcc_flags)
-        .flags([
-            "-mthumb",
-            "-O3",
-            "-ffast-math",
-            "-ffunction-sections",
-            "-Wall",
-            "-Wextra",
-        ])
-        .try_compile("seed")
-        .map_err(|e| format!("peers/seed.c: {e}"))?;
+    for (name, define) in [("seed", None), ("seed_one", Some("-DONE_EXPONENTIAL"))] {
+        cc::Build::new()
+            .compiler(gcc)
+            .file("peers/seed.c")
+            // All flags are those below, so that they can be read here.
+            .no_default_flags(true)
+            .flags(board.gcc_flags)
+            .flags(["-mthumb", "-O3", "-ffast-math", "-ffunction-sections"])
+            .flags(["-Wall", "-Wextra"])
+            .flags(define)
+            .try_compile(name)
+            .map_err(|e| format!("peers/seed.c: {e}"))?;
+    }
 
     let library = process::Command::new(gcc)
         .args(board.gcc_flags)

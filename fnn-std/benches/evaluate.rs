@@ -5,7 +5,7 @@
 //! before its time is taken. All take turns in short rounds and the median of the rounds is
 //! printed, so that a machine that slows down slows all of them.
 
-use std::{array, env, error::Error, fs, hint::black_box, time::Instant};
+use std::{array, env, error::Error, fs, hint::black_box, path::Path, time::Instant};
 
 use fnn_core::{SMatrix, SVector};
 use libloading::Library;
@@ -108,29 +108,33 @@ fn with_num_dual(weights: &Weights, x: &Input) -> (Output, Jacobian) {
 }
 
 /// The C by hand, which `cargo xtask bench` compiles.
-struct WithC(Library);
+struct WithC {
+    library: Library,
+    function: &'static [u8],
+}
 
 impl WithC {
-    fn load() -> Result<Option<Self>, libloading::Error> {
-        let Some(path) = env::var_os("FNN_SEED_LIBRARY") else {
+    /// `None` where it was not compiled.
+    fn load(file: &str, function: &'static [u8]) -> Result<Option<Self>, libloading::Error> {
+        let Some(folder) = env::var_os("FNN_SEED_LIBRARIES") else {
             return Ok(None);
         };
-        // SAFETY: the library is the one that `cargo xtask bench` has just compiled from seed.c; it
-        // has no initialiser. In it `seed_weights` is memory of the type `Weights`.
+        // SAFETY: the library is one that `cargo xtask bench` has just compiled from seed.c; it has
+        // no initialiser. In it `seed_weights` is memory of the type `Weights`.
         unsafe {
-            let library = Library::new(path)?;
+            let library = Library::new(Path::new(&folder).join(file))?;
             let memory = *library.get::<*mut Weights>(b"seed_weights\0")?;
             memory.copy_from_nonoverlapping(&raw const seed_weights, 1);
-            Ok(Some(Self(library)))
+            Ok(Some(Self { library, function }))
         }
     }
 
-    fn function(
+    fn evaluate(
         &self,
     ) -> Result<impl Fn(&Input) -> (Output, Jacobian) + use<'_>, libloading::Error> {
         type Seed = unsafe extern "C" fn(*const i32, *const f32, *mut f32, *mut f32) -> i32;
-        // SAFETY: this is the prototype of `seed` in seed.c.
-        let seed = unsafe { self.0.get::<Seed>(b"seed\0") }?;
+        // SAFETY: this is the prototype of both functions in seed.c.
+        let seed = unsafe { self.library.get::<Seed>(self.function) }?;
         Ok(move |x: &Input| {
             let (mut f, mut g) = (Output::zeros(), Jacobian::zeros());
             // SAFETY: `seed` reads 2 needs and 4 inputs, writes 3 outputs and 4 columns of 3.
@@ -153,8 +157,13 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut workspace = seed::Workspace::new();
     let mut workspace_of_value = workspace;
     let with_nalgebra = WithNalgebra::new(weights);
-    let c = WithC::load()?;
-    let c = c.as_ref().map(WithC::function).transpose()?;
+    let c = [
+        ("C by hand", WithC::load("libseed.so", b"seed\0")?),
+        (
+            "C, one exponential",
+            WithC::load("libseed_one_exponential.so", b"seed_one_exponential\0")?,
+        ),
+    ];
 
     type Contender<'a> = (&'a str, Box<dyn FnMut(&Input) -> (Output, Jacobian) + 'a>);
     let mut contenders: Vec<Contender<'_>> = vec![
@@ -168,9 +177,11 @@ fn main() -> Result<(), Box<dyn Error>> {
         ("nalgebra, libm", Box::new(|x| with_nalgebra.evaluate(x))),
         ("num-dual", Box::new(|x| with_num_dual(weights, x))),
     ];
-    match &c {
-        Some(c) => contenders.push(("C by hand", Box::new(c))),
-        None => eprintln!("no C: `cargo xtask bench` compiles it"),
+    for (name, c) in &c {
+        match c {
+            Some(c) => contenders.push((name, Box::new(c.evaluate()?))),
+            None => eprintln!("{name}: missing, `cargo xtask bench` compiles it"),
+        }
     }
 
     let inputs = inputs();
@@ -187,6 +198,14 @@ fn main() -> Result<(), Box<dyn Error>> {
                 );
             }
         }
+    }
+
+    if !env::args().any(|arg| arg == "--bench") {
+        println!(
+            "{} contenders agree; `cargo bench` takes their times",
+            contenders.len()
+        );
+        return Ok(());
     }
 
     let time = |evaluate: &mut dyn FnMut(&Input)| {

@@ -20,18 +20,23 @@ pub(crate) fn task(args: &[String]) -> Result<()> {
     install::ensure(&[&install::HOST_GCC])?;
     let folder = root().join("target/peers");
     fs::create_dir_all(&folder).map_err(|e| format!("{}: {e}", folder.display()))?;
-    let library = folder.join("libseed.so");
-    Run::new("gcc")
-        .args(["-O3", "-march=native", "-ffast-math", "-DSEED_WEIGHTS="])
-        .args(["-fPIC", "-shared", "-o"])
-        .arg(&library)
-        .args(["fnn-embedded/firmware/peers/seed.c", "-lm"])
-        .run()?;
+    for (library, define) in [
+        ("libseed.so", None),
+        ("libseed_one_exponential.so", Some("-DONE_EXPONENTIAL")),
+    ] {
+        Run::new("gcc")
+            .args(["-O3", "-march=native", "-ffast-math", "-DSEED_WEIGHTS="])
+            .args(define)
+            .args(["-fPIC", "-shared", "-o"])
+            .arg(folder.join(library))
+            .args(["fnn-embedded/firmware/peers/seed.c", "-lm"])
+            .run()?;
+    }
 
     let desktop = folder.join("desktop.json");
     Run::cargo()
         .env("RUSTFLAGS", "-Ctarget-cpu=native")
-        .env("FNN_SEED_LIBRARY", &library)
+        .env("FNN_SEED_LIBRARIES", &folder)
         .env("FNN_BENCH_JSON", &desktop)
         .args([
             "bench",
@@ -56,15 +61,18 @@ pub(crate) fn task(args: &[String]) -> Result<()> {
 
 fn write_json(file: &Path, desktop: &Path, board: &str, report: &firmware::Report) -> Result<()> {
     let desktop = fs::read_to_string(desktop).map_err(|e| format!("{}: {e}", desktop.display()))?;
-    let count = |what: &str| report.number(&format!("instructions of {what}"));
+    let mut counts = Vec::new();
+    for peer in ["", " in C", " in C with one exponential"] {
+        for what in ["value", "evaluate"] {
+            let name = format!("{what}{peer}");
+            let count = report.number(&format!("instructions of {name}"))?;
+            counts.push(format!("  \"{name}\": {count}"));
+        }
+    }
     let text = format!(
-        "{{\n\"desktop_ns\": {},\n\"instructions\": {{\"board\": \"{board}\", \"value\": {}, \
-         \"evaluate\": {}, \"value_in_c\": {}, \"evaluate_in_c\": {}}}\n}}\n",
+        "{{\n\"desktop_ns\": {},\n\"board\": \"{board}\",\n\"instructions\": {{\n{}\n}}\n}}\n",
         desktop.trim_end(),
-        count("value")?,
-        count("evaluate")?,
-        count("value in C")?,
-        count("evaluate in C")?,
+        counts.join(",\n"),
     );
     fs::write(file, text).map_err(|e| format!("{}: {e}", file.display()))?;
     println!("\nwritten: {}", file.display());

@@ -115,12 +115,16 @@ pub(crate) fn peer(board: &'static Board) -> Result<Report> {
     let module = firmware().join("peers/seed.rs");
     let report = workshop.run(&workshop.build(&module, "peer")?)?;
     println!("\n{}: {}", board.name, board.processor);
-    println!("Instructions:        here       in C   ratio");
-    for what in ["value", "evaluate"] {
-        let here = report.number(&format!("instructions of {what}"))?;
-        let in_c = report.number(&format!("instructions of {what} in C"))?;
-        let ratio = here as f64 / in_c as f64;
-        println!("{what:<12} {here:>12} {in_c:>10} {ratio:>7.2}");
+    println!("Instructions of one call, and their ratio to those here:");
+    println!("                            value       ratio    evaluate       ratio");
+    for peer in ["", " in C", " in C with one exponential"] {
+        let mut row = format!("{:<26}", if peer.is_empty() { "here" } else { &peer[1..] });
+        for what in ["value", "evaluate"] {
+            let here = report.number(&format!("instructions of {what}"))?;
+            let count = report.number(&format!("instructions of {what}{peer}"))?;
+            row += &format!(" {count:>8} {:>11.2}", count as f64 / here as f64);
+        }
+        println!("{row}");
     }
     Ok(report)
 }

@@ -21,7 +21,9 @@ SEED_WEIGHTS struct {
     float last[NF][NH], last_bias[NF];
 } seed_weights;
 
-/* z becomes mish(z), with its slope where it is wanted. */
+/* z becomes mish(z), with its slope where it is wanted: as its definition reads, or, compiled with
+ * -DONE_EXPONENTIAL, as who knows the formulas of `fnn_core` writes it. */
+#ifndef ONE_EXPONENTIAL
 static float mish(float z, int want_slope, float *slope)
 {
     float e = expf(z);
@@ -30,6 +32,17 @@ static float mish(float z, int want_slope, float *slope)
         *slope = t + z * (1 - t * t) * e / (1 + e);
     return z * t;
 }
+#else
+static float mish(float z, int want_slope, float *slope)
+{
+    float w = expf(z < 20 ? z : 20);
+    float n = w * (w + 2), d = n + 2, t = n / d;
+    if (want_slope)
+        *slope = t + 4 * z * w * (w + 1) / (d * d);
+    return z * t;
+}
+#define seed seed_one_exponential
+#endif
 
 /* One layer: value y and sensitivity s in, value and sensitivity out. */
 static inline void layer(int nin, int nout, const float *a, const float *b, int is_last,
