@@ -7,20 +7,17 @@ use std::{
 
 /// Why something could not be done: one line that names the file, what was found and what was
 /// wanted, and [`help`](Self::help) where there is a remedy.
-#[derive(Debug)]
 pub struct Error(Box<Inner>);
 
 /// What the functions of this crate return.
 pub type Result<T> = std::result::Result<T, Error>;
 
-#[derive(Debug)]
 struct Inner {
     file: Option<PathBuf>,
     kind: Kind,
     help: Vec<String>,
 }
 
-#[derive(Debug)]
 enum Kind {
     /// The operating system refused: what was being done, and its answer.
     System(&'static str, io::Error),
@@ -92,6 +89,15 @@ impl fmt::Display for Error {
     }
 }
 
+impl fmt::Debug for Error {
+    /// What a person needs, since this is what a `main` that returns the error prints: the line
+    /// and those of help.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self}")?;
+        self.help().try_for_each(|line| write!(f, "\nhelp: {line}"))
+    }
+}
+
 impl error::Error for Error {
     fn source(&self) -> Option<&(dyn error::Error + 'static)> {
         match &self.0.kind {
@@ -123,5 +129,9 @@ mod tests {
             .with_help("second");
         assert_eq!(error.to_string(), "`inner`: no");
         assert_eq!(error.help().collect::<Vec<_>>(), ["first", "second"]);
+        assert_eq!(
+            format!("{error:?}"),
+            "`inner`: no\nhelp: first\nhelp: second"
+        );
     }
 }

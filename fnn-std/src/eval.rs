@@ -10,7 +10,7 @@ use crate::{
     array::{Rows, Writer},
     error::{Error, Result},
     evaluator::{Evaluator, Float},
-    import,
+    file, import,
     model::{Model, Precision},
 };
 
@@ -90,6 +90,10 @@ pub fn run(
         )
         .with_help("leave --order out, or say --order forward"));
     }
+    file::keep(
+        &[Some(model), Some(&options.input)],
+        &[options.output.as_deref(), options.jacobian.as_deref()],
+    )?;
     let model = import::read(model, &options.import)?;
     let rows = Rows::read(&options.input)?;
     let rows = rows

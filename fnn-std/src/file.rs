@@ -30,6 +30,19 @@ pub(crate) fn read(path: &Path, most: u64) -> Result<Vec<u8>> {
     fs::read(path).map_err(|e| Error::system("read", path, e))
 }
 
+/// Makes sure that none of the files to be written is one of those that are read.
+pub(crate) fn keep(read: &[Option<&Path>], written: &[Option<&Path>]) -> Result<()> {
+    let real = |path: &Path| fs::canonicalize(path).ok();
+    for path in written.iter().flatten() {
+        let target = real(path);
+        if target.is_some() && read.iter().flatten().any(|read| real(read) == target) {
+            let found = "this file is read here, wanted another one to write";
+            return Err(Error::refused(found).in_file(path));
+        }
+    }
+    Ok(())
+}
+
 /// A file that is being written. It gets its name with [`finish`](Self::finish); if it is dropped
 /// before, nothing is left of it and what had the name before is untouched.
 #[derive(Debug)]

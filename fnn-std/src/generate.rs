@@ -38,7 +38,7 @@ use crate::{
     array::Rows,
     error::{Error, Result},
     evaluator::{Evaluator, Float},
-    file::Draft,
+    file::{self, Draft},
     import,
     model::{Layer, Model, Precision},
 };
@@ -68,6 +68,7 @@ pub const RECORDS: usize = 16;
 /// Whatever keeps it from being done: a file that cannot be read, is damaged or does not fit the
 /// model, or one that cannot be written; inputs of which none gives finite numbers.
 pub fn run(model: &Path, module: &Path, options: &Options) -> Result<Report> {
+    file::keep(&[Some(model), options.input.as_deref()], &[Some(module)])?;
     let model = import::read(model, &options.import)?;
     let mut new = Module::new(&model);
     if let Some(input) = &options.input {
@@ -236,7 +237,7 @@ impl<'m> Module<'m> {
                 left_out.push(row);
             }
         }
-        if records.is_empty() && wanted > 0 {
+        if records.is_empty() && self.records > 0 {
             return Err(Error::refused(
                 "no input gives a value and a Jacobian of finite numbers to record",
             )

@@ -156,6 +156,33 @@ fn eval_prints_with_names() {
 }
 
 #[test]
+fn what_is_read_is_not_overwritten() {
+    let desk = Desk::new();
+    let before = fs::read(desk.path("m.safetensors")).unwrap();
+    for arguments in [
+        "generate m.safetensors --module m.safetensors",
+        "generate m.safetensors --module ./x.csv --input x.csv",
+        "eval m.safetensors --input x.csv --output x.csv",
+        "eval m.safetensors --input x.csv --jacobian m.safetensors",
+    ] {
+        let lines = desk.fails(arguments);
+        assert!(
+            lines[0].ends_with(": this file is read here, wanted another one to write"),
+            "{lines:?}"
+        );
+    }
+    assert_eq!(fs::read(desk.path("m.safetensors")).unwrap(), before);
+}
+
+#[test]
+fn a_module_without_records_is_not_made_from_no_rows() {
+    let desk = Desk::new();
+    desk.write("none.csv", "a,b,c\n");
+    let lines = desk.fails("generate m.safetensors --module m.rs --input none.csv");
+    assert!(lines[0].contains("no input gives"), "{lines:?}");
+}
+
+#[test]
 fn eval_prints_the_first_rows_only() {
     let desk = Desk::new();
     desk.write("many.csv", "1,2,3\n".repeat(1000));

@@ -8,20 +8,22 @@ use crate::{
     root,
 };
 
-pub(crate) const OPTIONS: &str = "[MODEL --input X] [--output Y] [--jacobian J]";
+pub(crate) const OPTIONS: &str =
+    "[MODEL --input X [--activations LIST]] [--output Y] [--jacobian J]";
 
 /// Evaluate a model at inputs, print and write the results, and replay all of them on the emulated
 /// board.
 pub(crate) fn task(args: &[String]) -> Result<()> {
     let example = root().join("fnn-std/models/dynamics");
     let (mut model, mut input) = (None, None);
-    // These go to `fnn eval` as they are.
-    let mut files = Vec::new();
+    // These go to `fnn` as they are.
+    let (mut files, mut activations) = (Vec::new(), Vec::new());
     let mut args = args.iter();
     while let Some(arg) = args.next() {
         let mut value = || args.next().ok_or_else(|| format!("{arg} takes a value"));
         match arg.as_str() {
             "--input" => input = Some(from_here(value()?)?),
+            "--activations" => activations.extend([arg.clone(), value()?.clone()]),
             "--output" | "--jacobian" => files.extend([arg.into(), from_here(value()?)?]),
             _ if arg.starts_with('-') => return Err(format!("there is no option {arg}")),
             _ if model.is_some() => return Err(format!("{arg}: there is a model already")),
@@ -38,16 +40,19 @@ pub(crate) fn task(args: &[String]) -> Result<()> {
     };
 
     println!("== The model on the desk");
-    let eval = || fnn().arg("eval").arg(&model).arg("--input").arg(&input);
+    let eval = || {
+        let run = fnn().arg("eval").arg(&model).args(&activations);
+        run.arg("--input").arg(&input)
+    };
     eval().run()?;
     if !files.is_empty() {
         eval().args(&files).run()?;
     }
 
-    println!("\n== The same network on the board, at every input of the file");
+    println!("\n== The same network on the board, at every input that gives numbers");
     let board = firmware::first_board();
     let workshop = Workshop::open(board)?;
-    let network = Network::generate(&model, &input, Some(usize::MAX))?;
+    let network = Network::generate(&model, &input, Some(EVERY), &activations)?;
     let report = workshop.replay(&network)?;
 
     let records = report.number("records")?;
@@ -66,6 +71,9 @@ pub(crate) fn task(args: &[String]) -> Result<()> {
     );
     Ok(())
 }
+
+/// More records than a board has flash for.
+const EVERY: usize = 1_000_000;
 
 /// The path from the folder that the user is in: the programs run here start in another.
 fn from_here(path: &str) -> Result<PathBuf> {

@@ -138,7 +138,12 @@ pub(crate) struct Network {
 impl Network {
     /// Generate the module of `model`, with recorded evaluations of `inputs`: so many, or as many as
     /// `fnn` records by itself.
-    pub(crate) fn generate(model: &Path, inputs: &Path, records: Option<usize>) -> Result<Self> {
+    pub(crate) fn generate(
+        model: &Path,
+        inputs: &Path,
+        records: Option<usize>,
+        options: &[String],
+    ) -> Result<Self> {
         let folder = target_folder();
         fs::create_dir_all(&folder).map_err(|e| format!("{}: {e}", folder.display()))?;
         let name = model.file_stem().unwrap_or(model.as_os_str());
@@ -149,7 +154,8 @@ impl Network {
             .arg("--module")
             .arg(&module)
             .arg("--input")
-            .arg(inputs);
+            .arg(inputs)
+            .args(options);
         if let Some(records) = records {
             run = run.args(["--records", &records.to_string()]);
         }
@@ -187,7 +193,7 @@ impl Workshop {
         MODELS
             .iter()
             .map(|(model, inputs)| {
-                Network::generate(&models.join(model), &models.join(inputs), None)
+                Network::generate(&models.join(model), &models.join(inputs), None, &[])
             })
             .collect()
     }
@@ -205,7 +211,7 @@ impl Workshop {
             .env("FNN_BOARD", self.board.name)
             .env("FNN_MODULE", module)
             .env("RUSTFLAGS", format!("-Ctarget-cpu={}", self.board.cpu))
-            .args(["--quiet", "--release", "--manifest-path"])
+            .args(["--quiet", "--release", "--locked", "--manifest-path"])
             .arg(firmware().join("Cargo.toml"))
             .arg("--target-dir")
             .arg(target_folder())

@@ -25,13 +25,14 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Rows> {
             break;
         }
         columns = record.len();
-        if first && record.iter().all(|field| field.parse::<f64>().is_err()) {
+        if first && record.iter().all(is_name) {
             names = Some(record.iter().map(str::to_owned).collect());
         } else {
             for field in &record {
                 let number = field.parse().map_err(|_| {
                     let line = record.position().map_or(0, csv::Position::line);
                     Error::refused(format!("found `{field}` in line {line}, wanted a number"))
+                        .with_help("numbers are separated by commas, one input a line")
                 })?;
                 numbers.push(number);
             }
@@ -44,6 +45,14 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Rows> {
     let mut rows = Rows::new(columns, numbers)?;
     rows.names = names;
     Ok(rows)
+}
+
+/// Whether the field of a first line is a name and no number that was mistyped, nor several fields
+/// with another separator.
+fn is_name(field: &str) -> bool {
+    field.starts_with(|c: char| c.is_alphabetic() || c == '_')
+        && !field.contains([';', '\t'])
+        && field.parse::<f64>().is_err()
 }
 
 /// Writes a line with the shortest numbers that read back to the same bits.
@@ -79,6 +88,15 @@ mod tests {
         let error = |text: &[u8]| parse(text).unwrap_err().to_string();
         assert_eq!(error(b""), "the file is empty, wanted a row of numbers");
         assert_eq!(error(b"1,2\n3,x\n"), "found `x` in line 2, wanted a number");
+        assert_eq!(
+            error(b"0.5x\n1\n"),
+            "found `0.5x` in line 1, wanted a number"
+        );
+        assert_eq!(
+            error(b"1;2\n3;4\n"),
+            "found `1;2` in line 1, wanted a number"
+        );
+        assert_eq!(error(b",\n1,2\n"), "found `` in line 1, wanted a number");
         assert_eq!(error(b"1,y\n"), "found `y` in line 1, wanted a number");
         assert!(error(b"1,2\n3\n").starts_with("the text is not a table of numbers: "));
         assert!(error(b"1,2\n\xff,3\n").starts_with("the text is not a table of numbers: "));

@@ -40,11 +40,11 @@ enum Command {
         /// The number format of the evaluation and its results, f32 or f64 [default: the model's].
         #[arg(long)]
         precision: Option<Precision>,
-        /// The order of accumulation of the Jacobian: auto, forward, reverse or a number of layers.
+        /// The order of accumulation of the Jacobian: auto or forward; others are to come.
         #[arg(long, default_value = "auto")]
         order: eval::Order,
-        /// The activations, separated by commas, one for each layer, for a file that does not
-        /// hold them.
+        /// The activations, separated by commas, one for each layer; they replace those in the
+        /// file, if it holds any.
         #[arg(long, value_name = "LIST")]
         activations: Option<String>,
     },
@@ -55,17 +55,17 @@ enum Command {
         /// Write the module here.
         #[arg(long, value_name = "FILE")]
         module: PathBuf,
-        /// Record evaluations of these inputs, .npy or .csv.
+        /// Record evaluations of these inputs, .npy or .csv [default: made-up inputs].
         #[arg(long, value_name = "X")]
         input: Option<PathBuf>,
-        /// How many evaluations to record.
+        /// How many evaluations to record, of inputs spread over the file.
         #[arg(long, value_name = "N", default_value_t = generate::RECORDS)]
         records: usize,
         /// The number format of the module, f32 or f64 [default: the model's].
         #[arg(long)]
         precision: Option<Precision>,
-        /// The activations, separated by commas, one for each layer, for a file that does not
-        /// hold them.
+        /// The activations, separated by commas, one for each layer; they replace those in the
+        /// file, if it holds any.
         #[arg(long, value_name = "LIST")]
         activations: Option<String>,
     },
