@@ -221,6 +221,9 @@ impl<T: Float> Packed<T> {
             }
             Ok(rounded)
         };
+        if let Some(parameter) = layer.activation().parameter() {
+            number(parameter)?;
+        }
         let mut weight = vec![T::ZERO; blocks * lanes * layer.inputs()];
         for (j, column) in layer.columns().enumerate() {
             for (i, w) in column.enumerate() {
@@ -418,6 +421,19 @@ mod tests {
             .evaluate(&[1.0, 2.0], &mut y, &mut [0.0])
             .unwrap_err();
         assert_eq!(error.to_string(), "room for 1 derivatives, wanted 1 x 2");
+    }
+
+    #[test]
+    fn a_slope_too_large_for_the_format_is_refused() {
+        let weight = Tensor {
+            name: "0.weight".to_owned(),
+            shape: vec![1, 1],
+            numbers: vec![1.0],
+        };
+        let layer = Layer::new(weight, None, Activation::LeakyRelu(1e300)).unwrap();
+        let model = Model::new(vec![layer], Precision::F32).unwrap();
+        assert!(Evaluator::<f64>::new(&model).is_ok());
+        assert!(Evaluator::<f32>::new(&model).is_err());
     }
 
     #[test]

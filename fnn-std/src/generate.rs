@@ -61,6 +61,9 @@ pub struct Options {
 /// Records in a module that was not told how many.
 pub const RECORDS: usize = 16;
 
+/// Records of made-up inputs at most.
+const MOST_ARBITRARY: usize = 100_000;
+
 /// Reads the model at `model` and writes a module made from it to `module`, which appears whole
 /// or not at all.
 ///
@@ -398,6 +401,11 @@ struct Record<T> {
 
 /// Zeros first, then numbers between -1 and 1 that are the same on every run.
 fn arbitrary(columns: usize, rows: usize) -> Result<Rows> {
+    if rows > MOST_ARBITRARY {
+        return Err(Error::refused(format!(
+            "{rows} records are asked for, wanted at most {MOST_ARBITRARY} where no inputs are given"
+        )));
+    }
     let mut state = 0_u64;
     let random = std::iter::repeat_with(|| {
         // The SplitMix64 generator; its upper 24 bits make a number that f32 holds exactly.

@@ -52,7 +52,7 @@ pub(crate) fn task(args: &[String]) -> Result<()> {
     println!("\n== The same network on the board, at every input that gives numbers");
     let board = firmware::first_board();
     let workshop = Workshop::open(board)?;
-    let network = Network::generate(&model, &input, Some(EVERY), &activations)?;
+    let network = Network::generate("demo", &model, &input, Some(EVERY), &activations)?;
     let report = workshop.replay(&network)?;
 
     let records = report.number("records")?;

@@ -1,7 +1,9 @@
 //! Firmware for the example networks: generated, built, and run in the emulator.
 
 use std::{
-    env, fs,
+    env,
+    ffi::OsStr,
+    fs,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -23,10 +25,33 @@ pub(crate) use board::Board;
 pub(crate) const OPTIONS: &str = "[--board NAME] [--module FILE]; --peer [--board NAME]";
 pub(crate) const IMAGE_OPTIONS: &str = "[--board NAME] [--module FILE]";
 
-/// The example networks: model and inputs to record, both in fnn-std/models.
-const MODELS: &[(&str, &str)] = &[
-    ("dynamics/dynamics.safetensors", "dynamics/inputs.npy"),
-    ("ignition/ignition.safetensors", "ignition/inputs.npy"),
+/// The networks: name, model and inputs to record, both in fnn-std/models, and options of `fnn`.
+const MODELS: &[(&str, &str, &str, &[&str])] = &[
+    (
+        "dynamics",
+        "dynamics/dynamics.safetensors",
+        "dynamics/inputs.npy",
+        &[],
+    ),
+    (
+        "ignition",
+        "ignition/ignition.safetensors",
+        "ignition/inputs.npy",
+        &[],
+    ),
+    // Every activation there is, in both number formats.
+    (
+        "every_f32",
+        "every/every.safetensors",
+        "every/inputs.npy",
+        &[],
+    ),
+    (
+        "every_f64",
+        "every/every.safetensors",
+        "every/inputs.npy",
+        &["--precision", "f64"],
+    ),
 ];
 
 /// The emulated seconds are less; on a busy desktop the emulator takes its time.
@@ -139,14 +164,14 @@ impl Network {
     /// Generate the module of `model`, with recorded evaluations of `inputs`: so many, or as many as
     /// `fnn` records by itself.
     pub(crate) fn generate(
+        name: &str,
         model: &Path,
         inputs: &Path,
         records: Option<usize>,
-        options: &[String],
+        options: &[impl AsRef<OsStr>],
     ) -> Result<Self> {
         let folder = target_folder();
         fs::create_dir_all(&folder).map_err(|e| format!("{}: {e}", folder.display()))?;
-        let name = model.file_stem().unwrap_or(model.as_os_str());
         let module = folder.join(name).with_extension("rs");
         let mut run = fnn()
             .arg("generate")
@@ -161,7 +186,7 @@ impl Network {
         }
         run.run()?;
         Ok(Self {
-            name: name.to_string_lossy().into_owned(),
+            name: name.to_owned(),
             module,
         })
     }
@@ -192,8 +217,9 @@ impl Workshop {
         let models = root().join("fnn-std/models");
         MODELS
             .iter()
-            .map(|(model, inputs)| {
-                Network::generate(&models.join(model), &models.join(inputs), None, &[])
+            .map(|(name, model, inputs, options)| {
+                let (model, inputs) = (models.join(model), models.join(inputs));
+                Network::generate(name, &model, &inputs, None, options)
             })
             .collect()
     }

@@ -50,6 +50,10 @@ pub(super) fn parse(bytes: &[u8], options: &Options) -> Result<Model> {
     Ok(model)
 }
 
+/// Bytes of a header at most: it takes a hundred or so for each tensor, and some twenty times its
+/// size in memory.
+const LARGEST_HEADER: usize = 4 << 20;
+
 /// Refuses offsets beyond the end of the file: the library adds them up without a check.
 fn check_offsets(bytes: &[u8]) -> Result<()> {
     let damaged = |found: &str| Error::refused(format!("the file is damaged or cut off: {found}"));
@@ -64,6 +68,11 @@ fn check_offsets(bytes: &[u8]) -> Result<()> {
             rest.len()
         )));
     };
+    if header.len() > LARGEST_HEADER {
+        return Err(Error::refused(format!(
+            "its header has {length} bytes, wanted at most {LARGEST_HEADER}"
+        )));
+    }
     let entries: BTreeMap<String, Value> = serde_json::from_slice(header)
         .map_err(|e| damaged(&format!("its header is not a JSON object: {e}")))?;
     for (name, entry) in entries {
@@ -71,7 +80,7 @@ fn check_offsets(bytes: &[u8]) -> Result<()> {
         for offset in offsets.into_iter().flatten() {
             if offset
                 .as_u64()
-                .is_none_or(|offset| offset > rest.len() as u64)
+                .is_none_or(|offset| offset > (rest.len() - header.len()) as u64)
             {
                 return Err(damaged(&format!(
                     "the tensor `{name}` reaches to byte {offset} and {} are there",

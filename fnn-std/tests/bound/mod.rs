@@ -34,12 +34,12 @@
 
 use fnn_std::{Activation, Model, Precision, reference};
 
-/// The error of an activation and of its slope in units of u: 4 ulp, each up to 2 u. The tables of
-/// `fnn-core` give less for each. Where f′ goes through zero it is a sum of terms of about 1/4
+/// The error of an activation and of its slope in units of u: 6 ulp, each up to 2 u. The largest in
+/// the tables of `fnn-core` is GELU's, 5.4 ulp in `f32`. Where f′ goes through zero it is a sum of terms of about 1/4
 /// that cancel, so that its error is relative to them and not to f′; and the plain reference loses
 /// relative accuracy where f is small, for it computes exponents of z² from a rounded z². The
 /// floors 1/8 and 1/2 are for these.
-const ACTIVATION: f64 = 8.0;
+const ACTIVATION: f64 = 12.0;
 
 /// Bounds for a value and a Jacobian, in the places of what they bound.
 pub(crate) struct Bound {
