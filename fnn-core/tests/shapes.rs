@@ -158,21 +158,21 @@ fn all_small_sizes() {
             pair::<f64, $in, $out>(numbers);
         )* };
     }
-    pairs!(1 2 3 4 5 6 7 8 9, [1 2 3 4 5 6 7 8 9]);
+    pairs!(1 2 3 4 5, [1 2 3 4 5]);
+    pairs!(6 7 8 9, [1 9]);
 }
 
 #[test]
 fn widths_about_the_blocks() {
     let numbers = &mut Numbers(2);
     macro_rules! widths {
-        ($($out:literal)*) => { $(
-            pair::<f32, 11, $out>(numbers);
-            pair::<f64, 11, $out>(numbers);
-            pair::<f32, $out, 5>(numbers);
-            pair::<f64, $out, 5>(numbers);
+        ($T:ty, $($out:literal)*) => { $(
+            pair::<$T, 11, $out>(numbers);
+            pair::<$T, $out, 5>(numbers);
         )* };
     }
-    widths!(15 16 17 31 32 33 47 63 64 65 79 97);
+    widths!(f32, 15 17 31 32 33 65 97);
+    widths!(f64, 7 16 31 33 65);
 }
 
 #[test]
