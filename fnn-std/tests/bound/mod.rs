@@ -14,15 +14,15 @@
 //!
 //! with |ŷ| ≤ |y| + e(y). The same holds for t = W S, with 0 for b.
 //!
-//! **Values.** ŷ is f(ẑ) with the error of the activation itself, [`ACTIVATION`] · u · max(|f|, 1/8),
-//! and f moves by at most sup |f′| e(z) between z and ẑ:
+//! **Values.** ŷ is f(ẑ) with the error of the activation itself, a · u · max(|f|, 1/8), a being
+//! what [`error_of`] says of it, and f moves by at most sup |f′| e(z) between z and ẑ:
 //!
-//! e(y) = ACTIVATION · u · max(|f|, 1/8) + (|f′| + M e(z) + jump) e(z),
+//! e(y) = a · u · max(|f|, 1/8) + (|f′| + M e(z) + jump) e(z),
 //!
 //! M bounding |f″| where it exists, and `jump` the step of f′ at a kink closer than e(z), zero if
 //! there is none.
 //!
-//! **Slopes.** e(f′) = ACTIVATION · u · max(|f′|, 1/2) + M e(z) + jump, in the same way.
+//! **Slopes.** e(f′) = a · u · max(|f′|, 1/2) + M e(z) + jump, in the same way.
 //!
 //! **Tangents.** ŝ = f̂′ t̂ rounded: e(s) = u |f̂′ t̂| + e(f′) |t̂| + |f′| e(t) + η.
 //!
@@ -34,12 +34,17 @@
 
 use fnn_std::{Activation, Model, Precision, reference};
 
-/// The error of an activation and of its slope in units of u: 6 ulp, each up to 2 u. The largest in
-/// the tables of `fnn-core` is GELU's, 5.4 ulp in `f32`. Where f′ goes through zero it is a sum of terms of about 1/4
-/// that cancel, so that its error is relative to them and not to f′; and the plain reference loses
-/// relative accuracy where f is small, for it computes exponents of z² from a rounded z². The
-/// floors 1/8 and 1/2 are for these.
-const ACTIVATION: f64 = 12.0;
+/// The error of an activation and of its slope in units of u, an ulp being up to 2 u: the largest in
+/// the tables of `fnn-core` is GELU's, 5.4 ulp, and for all others 2.9 ulp. Where f′ goes through
+/// zero it is a sum of terms of about 1/4 that cancel, so that its error is relative to them and not
+/// to f′; and the plain reference loses relative accuracy where f is small, for it computes
+/// exponents of z² from a rounded z². The floors 1/8 and 1/2 are for these.
+fn error_of(activation: Activation) -> f64 {
+    match activation {
+        Activation::Gelu => 10.8,
+        _ => 5.8,
+    }
+}
 
 /// Bounds for a value and a Jacobian, in the places of what they bound.
 pub(crate) struct Bound {
@@ -88,8 +93,9 @@ pub(crate) fn bound(model: &Model, x: &[f64], precision: Precision) -> Bound {
             let (f, slope) = reference::activate(layer.activation(), z);
             let (second, jump) = curvature(layer.activation(), z, 2.0 * e_z);
             let moved = second * e_z + jump;
-            let e_f = ACTIVATION * u * f.abs().max(0.125) + (slope.abs() + moved) * e_z;
-            let e_slope = ACTIVATION * u * slope.abs().max(0.5) + moved;
+            let a = error_of(layer.activation());
+            let e_f = a * u * f.abs().max(0.125) + (slope.abs() + moved) * e_z;
+            let e_slope = a * u * slope.abs().max(0.5) + moved;
             new_y.push((f, e_f));
             let tangents = (0..inputs).map(|j| {
                 let (t, e_t) = sum(0.0, &mut weight.clone().zip(s.iter().map(|row| row[j])));
