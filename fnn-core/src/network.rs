@@ -118,3 +118,25 @@ where
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Chain, Dense, Identity, chain};
+
+    #[test]
+    fn a_sum_keeps_the_sign_of_zero() {
+        type Pair = Network<Chain![Dense<f32, 1, 1, Identity>, Dense<f32, 1, 1, Identity>]>;
+        let layer = Dense::new([[1.0]], [-0.0], Identity);
+        let network = Pair::new(chain![layer, layer]);
+        let mut workspace = Workspace::<f32, { Pair::WORKSPACE }>::new();
+        let x = SVector::from([-0.0_f32]);
+        let y = network.evaluate(&x, &mut workspace);
+        assert_eq!(y.value[0].to_bits(), (-0.0_f32).to_bits());
+        assert_eq!(
+            network.value(&x, &mut workspace)[0].to_bits(),
+            (-0.0_f32).to_bits()
+        );
+        assert_eq!(y.jacobian[(0, 0)], 1.0);
+    }
+}
