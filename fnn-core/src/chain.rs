@@ -3,12 +3,13 @@
 use crate::{
     layer::{Layer, sealed},
     scalar::Scalar,
-    workspace::Panels,
+    shape::Shape,
+    workspace::{Panels, Tape},
 };
 
 /// A layer and all that follows it. Written with [`chain!`](crate::chain!) as a value and
 /// [`Chain!`](crate::Chain!) as a type; `[L; DEPTH]` is a chain of `DEPTH` layers of one type.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Chain<First, Rest> {
     first: First,
     rest: Rest,
@@ -18,6 +19,18 @@ impl<First: Layer, Rest: Accepts<First::Output>> Chain<First, Rest> {
     /// `first`, then `rest`, which must take as many inputs as `first` has outputs.
     pub const fn new(first: First, rest: Rest) -> Self {
         Self { first, rest }
+    }
+}
+
+impl<First, Rest> Chain<First, Rest> {
+    /// The layer that comes first.
+    pub const fn first(&self) -> &First {
+        &self.first
+    }
+
+    /// All that follows it.
+    pub const fn rest(&self) -> &Rest {
+        &self.rest
     }
 }
 
@@ -46,32 +59,94 @@ where
     type Input = First::Input;
     type Output = Rest::Output;
 
-    const WIDEST: usize = if First::WIDEST > Rest::WIDEST {
-        First::WIDEST
-    } else {
-        Rest::WIDEST
+    const SHAPE: Shape<'static> = Shape::Chain {
+        first: &First::SHAPE,
+        rest: &Rest::SHAPE,
     };
-    const DEPTH: usize = First::DEPTH + Rest::DEPTH;
-    const PARAMETERS: usize = First::PARAMETERS + Rest::PARAMETERS;
-    const MULTIPLY_ADDS: usize = First::MULTIPLY_ADDS + Rest::MULTIPLY_ADDS;
-    const FIRST_MULTIPLY_ADDS: usize = First::FIRST_MULTIPLY_ADDS;
 
-    #[inline]
+    #[inline(always)]
     fn value(&self, panels: &mut Panels<'_, T>) {
         self.first.value(panels);
         self.rest.value(panels);
     }
 
-    #[inline]
-    fn first_tangents<const COLS: usize>(&self, panels: &mut Panels<'_, T>) {
-        self.first.first_tangents::<COLS>(panels);
-        self.rest.tangents::<COLS>(panels);
+    #[inline(always)]
+    fn first_tangents<const COLS: usize>(
+        &self,
+        first: usize,
+        cut: usize,
+        panels: &mut Panels<'_, T>,
+    ) {
+        self.first.first_tangents::<COLS>(first, cut, panels);
+        self.rest
+            .tangents::<COLS>(cut.saturating_sub(const { First::SHAPE.depth() }), panels);
     }
 
-    #[inline]
-    fn tangents<const COLS: usize>(&self, panels: &mut Panels<'_, T>) {
-        self.first.tangents::<COLS>(panels);
-        self.rest.tangents::<COLS>(panels);
+    #[inline(always)]
+    fn tangents<const COLS: usize>(&self, cut: usize, panels: &mut Panels<'_, T>) {
+        self.first.tangents::<COLS>(cut, panels);
+        self.rest
+            .tangents::<COLS>(cut.saturating_sub(const { First::SHAPE.depth() }), panels);
+    }
+
+    #[inline(always)]
+    fn slopes(&self, cut: usize, panels: &mut Panels<'_, T>, tape: &mut Tape<'_, T>) {
+        self.first.slopes(cut, panels, tape);
+        self.rest.slopes(
+            cut.saturating_sub(const { First::SHAPE.depth() }),
+            panels,
+            tape,
+        );
+    }
+
+    #[inline(always)]
+    fn last_cotangents<const ROWS: usize>(
+        &self,
+        cut: usize,
+        panels: &mut Panels<'_, T>,
+        tape: &mut Tape<'_, T>,
+    ) {
+        let later = cut.saturating_sub(const { First::SHAPE.depth() });
+        self.rest.last_cotangents::<ROWS>(later, panels, tape);
+        self.first.cotangents::<ROWS>(cut, panels, tape);
+    }
+
+    #[inline(always)]
+    fn cotangents<const ROWS: usize>(
+        &self,
+        cut: usize,
+        panels: &mut Panels<'_, T>,
+        tape: &mut Tape<'_, T>,
+    ) {
+        let later = cut.saturating_sub(const { First::SHAPE.depth() });
+        self.rest.cotangents::<ROWS>(later, panels, tape);
+        self.first.cotangents::<ROWS>(cut, panels, tape);
+    }
+
+    #[inline(always)]
+    fn first_cotangents<const ROWS: usize, const COLS: usize>(
+        &self,
+        first: usize,
+        panels: &mut Panels<'_, T>,
+        tape: &mut Tape<'_, T>,
+    ) {
+        self.first
+            .first_cotangents::<ROWS, COLS>(first, panels, tape);
+    }
+
+    #[inline(always)]
+    fn join<const ROWS: usize, const COLS: usize>(
+        &self,
+        cut: usize,
+        panels: &mut Panels<'_, T>,
+        kept: &[T],
+    ) {
+        let depth = const { First::SHAPE.depth() };
+        if cut <= depth {
+            self.first.join::<ROWS, COLS>(cut, panels, kept);
+        } else {
+            self.rest.join::<ROWS, COLS>(cut - depth, panels, kept);
+        }
     }
 }
 
@@ -80,36 +155,111 @@ impl<L: Layer<Input = <L as Layer>::Output>, const DEPTH: usize> Layer for [L; D
     type Input = L::Input;
     type Output = L::Output;
 
-    const WIDEST: usize = L::WIDEST;
-    const DEPTH: usize = {
+    const SHAPE: Shape<'static> = {
         assert!(DEPTH > 0, "an array of layers holds at least one");
-        DEPTH * L::DEPTH
+        Shape::Array {
+            layer: &L::SHAPE,
+            depth: DEPTH,
+        }
     };
-    const PARAMETERS: usize = DEPTH * L::PARAMETERS;
-    const MULTIPLY_ADDS: usize = DEPTH * L::MULTIPLY_ADDS;
-    const FIRST_MULTIPLY_ADDS: usize = L::FIRST_MULTIPLY_ADDS;
 
-    #[inline]
+    #[inline(always)]
     fn value(&self, panels: &mut Panels<'_, L::Scalar>) {
         for layer in self {
             layer.value(panels);
         }
     }
 
-    #[inline]
-    fn first_tangents<const COLS: usize>(&self, panels: &mut Panels<'_, L::Scalar>) {
-        if let Some((first, rest)) = self.split_first() {
-            first.first_tangents::<COLS>(panels);
-            for layer in rest {
-                layer.tangents::<COLS>(panels);
+    #[inline(always)]
+    fn first_tangents<const COLS: usize>(
+        &self,
+        first: usize,
+        cut: usize,
+        panels: &mut Panels<'_, L::Scalar>,
+    ) {
+        if let Some((head, rest)) = self.split_first() {
+            head.first_tangents::<COLS>(first, cut, panels);
+            let each = const { L::SHAPE.depth() };
+            for (k, layer) in rest.iter().enumerate() {
+                layer.tangents::<COLS>(cut.saturating_sub((k + 1) * each), panels);
             }
         }
     }
 
-    #[inline]
-    fn tangents<const COLS: usize>(&self, panels: &mut Panels<'_, L::Scalar>) {
-        for layer in self {
-            layer.tangents::<COLS>(panels);
+    #[inline(always)]
+    fn tangents<const COLS: usize>(&self, cut: usize, panels: &mut Panels<'_, L::Scalar>) {
+        let each = const { L::SHAPE.depth() };
+        for (k, layer) in self.iter().enumerate() {
+            layer.tangents::<COLS>(cut.saturating_sub(k * each), panels);
+        }
+    }
+
+    #[inline(always)]
+    fn slopes(
+        &self,
+        cut: usize,
+        panels: &mut Panels<'_, L::Scalar>,
+        tape: &mut Tape<'_, L::Scalar>,
+    ) {
+        let each = const { L::SHAPE.depth() };
+        for (k, layer) in self.iter().enumerate() {
+            layer.slopes(cut.saturating_sub(k * each), panels, tape);
+        }
+    }
+
+    #[inline(always)]
+    fn last_cotangents<const ROWS: usize>(
+        &self,
+        cut: usize,
+        panels: &mut Panels<'_, L::Scalar>,
+        tape: &mut Tape<'_, L::Scalar>,
+    ) {
+        if let Some((last, rest)) = self.split_last() {
+            let each = const { L::SHAPE.depth() };
+            let later = cut.saturating_sub(rest.len() * each);
+            last.last_cotangents::<ROWS>(later, panels, tape);
+            for (k, layer) in rest.iter().enumerate().rev() {
+                layer.cotangents::<ROWS>(cut.saturating_sub(k * each), panels, tape);
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn cotangents<const ROWS: usize>(
+        &self,
+        cut: usize,
+        panels: &mut Panels<'_, L::Scalar>,
+        tape: &mut Tape<'_, L::Scalar>,
+    ) {
+        let each = const { L::SHAPE.depth() };
+        for (k, layer) in self.iter().enumerate().rev() {
+            layer.cotangents::<ROWS>(cut.saturating_sub(k * each), panels, tape);
+        }
+    }
+
+    #[inline(always)]
+    fn first_cotangents<const ROWS: usize, const COLS: usize>(
+        &self,
+        first: usize,
+        panels: &mut Panels<'_, L::Scalar>,
+        tape: &mut Tape<'_, L::Scalar>,
+    ) {
+        if let Some(head) = self.first() {
+            head.first_cotangents::<ROWS, COLS>(first, panels, tape);
+        }
+    }
+
+    #[inline(always)]
+    fn join<const ROWS: usize, const COLS: usize>(
+        &self,
+        cut: usize,
+        panels: &mut Panels<'_, L::Scalar>,
+        kept: &[L::Scalar],
+    ) {
+        // Layers of one type: any of them knows the sizes at a cut.
+        let each = const { L::SHAPE.depth() };
+        if let Some(layer) = self.first() {
+            layer.join::<ROWS, COLS>((cut - 1) % each + 1, panels, kept);
         }
     }
 }

@@ -8,11 +8,12 @@ use crate::{
     kernel,
     layer::{Layer, sealed},
     scalar::Scalar,
-    workspace::Panels,
+    shape::Shape,
+    workspace::{Panels, Tape},
 };
 
 /// A dense layer, y = f(A x + b), from `IN` inputs to `OUT` neurons.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Dense<T, const IN: usize, const OUT: usize, A> {
     /// Column by column: `columns[j][i]` multiplies input j for neuron i.
     columns: [[T; OUT]; IN],
@@ -63,6 +64,12 @@ impl<T: Scalar, const IN: usize, const OUT: usize, A: Activation<T>> Dense<T, IN
         &self.bias
     }
 
+    /// The weights of `COLS` inputs from `first` on.
+    #[inline(always)]
+    fn columns_from<const COLS: usize>(&self, first: usize) -> Option<&[[T; OUT]; COLS]> {
+        self.columns.get(first..)?.first_chunk()
+    }
+
     /// The activation of all its neurons.
     pub const fn activation(&self) -> A {
         self.activation
@@ -80,16 +87,12 @@ impl<T: Scalar, const IN: usize, const OUT: usize, A: Activation<T>> Layer
     type Input = Const<IN>;
     type Output = Const<OUT>;
 
-    const WIDEST: usize = OUT;
-    const DEPTH: usize = 1;
-    const PARAMETERS: usize = (IN + 1) * OUT;
-    const MULTIPLY_ADDS: usize = IN * OUT;
-    const FIRST_MULTIPLY_ADDS: usize = IN * OUT;
+    const SHAPE: Shape<'static> = Shape::Sizes(&[IN, OUT]);
 
     // The panels are long enough by the constant assertions of `Network`; where one were not, the
     // layer would do nothing rather than panic.
 
-    #[inline]
+    #[inline(always)]
     fn value(&self, panels: &mut Panels<'_, T>) {
         if let (Some(input), Some(output)) =
             (panels.front.first_chunk(), panels.back.first_chunk_mut())
@@ -99,15 +102,25 @@ impl<T: Scalar, const IN: usize, const OUT: usize, A: Activation<T>> Layer
         panels.turn();
     }
 
-    #[inline]
-    fn first_tangents<const COLS: usize>(&self, panels: &mut Panels<'_, T>) {
+    #[inline(always)]
+    fn first_tangents<const COLS: usize>(
+        &self,
+        first: usize,
+        cut: usize,
+        panels: &mut Panels<'_, T>,
+    ) {
+        if cut == 0 {
+            return;
+        }
         let (output, _) = panels.back.as_chunks_mut();
-        if let (Some(input), Some((value, tangents))) =
-            (panels.front.first_chunk(), output.split_first_mut())
+        if let Some(columns) = self.columns_from::<COLS>(first)
+            && let (Some(input), Some((value, tangents))) =
+                (panels.front.first_chunk(), output.split_first_mut())
             && let Some(tangents) = tangents.first_chunk_mut()
         {
             kernel::first_tangents(
                 &self.columns,
+                columns,
                 &self.bias,
                 self.activation,
                 input,
@@ -117,8 +130,11 @@ impl<T: Scalar, const IN: usize, const OUT: usize, A: Activation<T>> Layer
         panels.turn();
     }
 
-    #[inline]
-    fn tangents<const COLS: usize>(&self, panels: &mut Panels<'_, T>) {
+    #[inline(always)]
+    fn tangents<const COLS: usize>(&self, cut: usize, panels: &mut Panels<'_, T>) {
+        if cut == 0 {
+            return;
+        }
         kernel::tangents::<T, A, IN, OUT, COLS>(
             &self.columns,
             &self.bias,
@@ -126,6 +142,104 @@ impl<T: Scalar, const IN: usize, const OUT: usize, A: Activation<T>> Layer
             panels.front.as_chunks().0,
             panels.back.as_chunks_mut().0,
         );
+        panels.turn();
+    }
+
+    #[inline(always)]
+    fn slopes(&self, cut: usize, panels: &mut Panels<'_, T>, tape: &mut Tape<'_, T>) {
+        if cut > 0 {
+            return;
+        }
+        if let (Some(input), Some(output), Some(slope)) = (
+            panels.front.first_chunk(),
+            panels.back.first_chunk_mut(),
+            tape.push(),
+        ) {
+            kernel::slopes(
+                &self.columns,
+                &self.bias,
+                self.activation,
+                input,
+                output,
+                slope,
+            );
+        }
+        panels.turn();
+    }
+
+    #[inline(always)]
+    fn last_cotangents<const ROWS: usize>(
+        &self,
+        cut: usize,
+        panels: &mut Panels<'_, T>,
+        tape: &mut Tape<'_, T>,
+    ) {
+        if cut > 0 {
+            return;
+        }
+        // The cotangents of the outputs are the unit vectors: those of the sums are the slopes on
+        // the diagonal, and their product with the weights scales row i by slope i.
+        if let (Some(slope), Some(output)) = (
+            tape.pop::<OUT>(),
+            panels.back.as_chunks_mut::<OUT>().0.first_chunk_mut::<IN>(),
+        ) {
+            for (output, column) in output.iter_mut().zip(&self.columns) {
+                for ((output, &w), &slope) in output.iter_mut().zip(column).zip(slope) {
+                    *output = slope * w;
+                }
+            }
+        }
+        panels.turn();
+    }
+
+    #[inline(always)]
+    fn cotangents<const ROWS: usize>(
+        &self,
+        cut: usize,
+        panels: &mut Panels<'_, T>,
+        tape: &mut Tape<'_, T>,
+    ) {
+        if cut == 0 {
+            self.first_cotangents::<ROWS, IN>(0, panels, tape);
+        }
+    }
+
+    #[inline(always)]
+    fn first_cotangents<const ROWS: usize, const COLS: usize>(
+        &self,
+        first: usize,
+        panels: &mut Panels<'_, T>,
+        tape: &mut Tape<'_, T>,
+    ) {
+        if let (Some(columns), Some(slope), Some(rows), Some(output)) = (
+            self.columns_from::<COLS>(first),
+            tape.pop::<OUT>(),
+            panels.front.as_chunks_mut::<ROWS>().0.first_chunk_mut(),
+            panels.back.as_chunks_mut().0.first_chunk_mut(),
+        ) {
+            kernel::scale(rows, slope);
+            kernel::product::<T, ROWS, OUT, COLS>(rows, columns, output);
+        }
+        panels.turn();
+    }
+
+    #[inline(always)]
+    fn join<const ROWS: usize, const COLS: usize>(
+        &self,
+        cut: usize,
+        panels: &mut Panels<'_, T>,
+        kept: &[T],
+    ) {
+        if cut != 1 {
+            return;
+        }
+        if let (Some(rows), Some(tangents), Some(output)) = (
+            panels.front.as_chunks().0.first_chunk(),
+            kept.as_chunks().0.first_chunk(),
+            panels.back.as_chunks_mut().0.first_chunk_mut(),
+        ) {
+            kernel::product::<T, ROWS, OUT, COLS>(rows, tangents, output);
+        }
         panels.turn();
     }
 }

@@ -1,46 +1,66 @@
 //! The inner loops, written once for all sizes.
 //!
-//! A sum starts at its bias (at zero for a tangent) and adds its products in ascending index of
-//! the input, each product and each addition rounded. SIMD lanes run over neurons, never along a
-//! sum, so the width of the vectors does not show in the bits.
+//! A sum starts at its bias (at zero for a derivative) and adds its products in ascending index of
+//! the neuron between, each product and each addition rounded. SIMD lanes run over the rows of the
+//! product, never along a sum, so the width of the vectors does not show in the bits.
+//!
+//! All matrices are column by column. Forward, the weights multiply the columns of a panel; in
+//! reverse the cotangents multiply the columns of the weights; where both meet the cotangents
+//! multiply the tangents. So there is one product for all three.
 //!
 //! Not part of the public interface: it is visible for `fnn-std`, which runs the same loops over
 //! sizes known at run time.
-
-#![allow(
-    clippy::int_plus_one,
-    reason = "a block of one neuron is written as every other"
-)]
 
 use core::array;
 
 use crate::{activation::Activation, scalar::Scalar};
 
-/// The weighted sums of `LANES` neurons for `COLS` columns at once, all in registers:
-/// `sum[c][l] = start[c][l] + Σⱼ weight[j][l] · input[j][c]`, j ascending.
+/// Rows of a product for `COLS` columns at once, `BLOCKS` times `LANES` of them, all in registers.
+/// With `(left, right)` the term j, `sum[b][c][l] = start[b][c][l] + Σⱼ left[b][l] · right[c]`, j from
+/// 0 to `count`.
 ///
-/// Every weight is loaded once and serves all columns. Never panics.
+/// Every number of `left` is loaded once and serves all columns. Never panics.
 #[inline(always)]
-pub fn tile<'w, T: Scalar, const LANES: usize, const COLS: usize>(
-    start: [[T; LANES]; COLS],
-    weight: impl Iterator<Item = &'w [T; LANES]>,
-    input: impl Iterator<Item = [T; COLS]>,
-) -> [[T; LANES]; COLS] {
+pub fn tile<'w, T: Scalar, const LANES: usize, const BLOCKS: usize, const COLS: usize>(
+    start: [[[T; LANES]; COLS]; BLOCKS],
+    count: usize,
+    term: impl Fn(usize) -> Option<([&'w [T; LANES]; BLOCKS], [T; COLS])>,
+) -> [[[T; LANES]; COLS]; BLOCKS] {
     let mut sum = start;
-    for (w, x) in weight.zip(input) {
-        for (sum, x) in sum.iter_mut().zip(x) {
-            for (sum, &w) in sum.iter_mut().zip(w) {
-                *sum = *sum + w * x;
+    let mut add = |j| {
+        if let Some((left, right)) = term(j) {
+            for (sum, left) in sum.iter_mut().zip(left) {
+                for (sum, x) in sum.iter_mut().zip(right) {
+                    for (sum, &w) in sum.iter_mut().zip(left) {
+                        *sum = *sum + w * x;
+                    }
+                }
             }
         }
+    };
+    // Four at a time: the counting of the loop is the only work that is not its own.
+    let mut j = 0;
+    while j + 4 <= count {
+        add(j);
+        add(j + 1);
+        add(j + 2);
+        add(j + 3);
+        j += 4;
+    }
+    while j < count {
+        add(j);
+        j += 1;
     }
     sum
 }
 
-/// Bytes of the neurons that one tile of tangents takes side by side. With [`TILE`] columns their
-/// sums fill the target's registers and leave room for the weights: two vectors of 32 bytes with
-/// AVX, two of 16 with SSE2 or NEON, four single registers on a microcontroller.
-const TANGENT_BLOCK: usize = if cfg!(target_feature = "avx") {
+/// Bytes of the rows that one tile of a product takes side by side. With the columns of
+/// [`most_columns`] their sums fill the target's registers and leave room for what they are made
+/// from: two vectors of 64 bytes with AVX-512, of 32 with AVX, of 16 with SSE2 or NEON, four single
+/// registers on a microcontroller.
+const BLOCK: usize = if cfg!(target_feature = "avx512f") {
+    128
+} else if cfg!(target_feature = "avx") {
     64
 } else if cfg!(any(target_arch = "x86_64", target_arch = "aarch64")) {
     32
@@ -48,49 +68,94 @@ const TANGENT_BLOCK: usize = if cfg!(target_feature = "avx") {
     16
 };
 
-/// The same for the value alone, one column: more neurons, so that more sums are under way while
-/// each waits for its last addition.
-const VALUE_BLOCK: usize = 4 * TANGENT_BLOCK;
-
-/// Columns (the value and its tangents) that a tile takes at most.
-const TILE: usize = 5;
+/// The same for one column alone: more rows, so that more sums are under way while each waits for
+/// its last addition.
+const VALUE_BLOCK: usize = if BLOCK < 64 { 4 * BLOCK } else { 256 };
 
 /// Bytes of the neurons that are activated side by side, one tile or more. An activation is a long
 /// chain of dependent operations: with vectors, several chains are under way at once; without
 /// them, a tile goes on to its activation while its sums are still in registers.
 const ACTIVATION_BLOCK: usize = if cfg!(any(target_arch = "x86_64", target_arch = "aarch64")) {
-    4 * TANGENT_BLOCK
+    VALUE_BLOCK
 } else {
-    TANGENT_BLOCK
+    BLOCK
 };
 
-/// Run `$body` for blocks of neurons that together cover `0..$out`, each with `LANES` as a
-/// constant and at most `$bytes` wide, or one: the widest first, then what is left in halves.
+/// Columns that a tile of so many lanes takes at most: as many as leave registers for `left`, one
+/// number of `right` and one product.
+const fn most_columns(lanes: usize) -> usize {
+    let vectors = cfg!(any(target_arch = "x86_64", target_arch = "aarch64"));
+    match lanes {
+        _ if vectors => 5,
+        4.. => 6,
+        3 => 8,
+        2 => 10,
+        _ => 12,
+    }
+}
+
+/// Widths of blocks of rows.
+const WIDTHS: [usize; 8] = [64, 32, 16, 8, 4, 3, 2, 1];
+
+/// Where blocks of a width begin, and how many there are, where blocks together cover `0..out`: the
+/// widest first that `bytes` allow, then what is left.
+const fn blocks<T>(out: usize, bytes: usize, lanes: usize) -> (usize, usize) {
+    let (mut at, mut k) = (0, 0);
+    while k < WIDTHS.len() {
+        let width = WIDTHS[k];
+        if width == 1 || width * size_of::<T>() <= bytes {
+            let count = (out - at) / width;
+            if width == lanes {
+                return (at, count);
+            }
+            at += count * width;
+        }
+        k += 1;
+    }
+    (at, 0)
+}
+
+/// Run `$body` for blocks of rows that together cover `0..$out`, each with `LANES` as a constant
+/// and at most `$bytes` wide, or one. Widths that do not occur are not compiled.
 macro_rules! for_blocks {
     ($T:ty, $out:expr, $bytes:expr, |$at:ident, $LANES:ident| $body:block) => {
-        for_blocks!($T, $out, $bytes, |$at, $LANES| $body, 64, 32, 16, 8, 4, 2, 1)
+        for_blocks!($T, $out, $bytes, |$at, $LANES| $body, 64, 32, 16, 8, 4, 3, 2, 1)
     };
     ($T:ty, $out:expr, $bytes:expr, |$at:ident, $LANES:ident| $body:block, $($lanes:literal),*) => {
-        let mut $at = 0;
         $(
-            while (size_of::<[$T; $lanes]>() <= $bytes || $lanes == 1) && $at + $lanes <= $out {
+            if const { blocks::<$T>($out, $bytes, $lanes).1 > 0 } {
                 const $LANES: usize = $lanes;
-                $body
-                $at += $lanes;
+                let (from, count) = const { blocks::<$T>($out, $bytes, $lanes) };
+                for block in 0..count {
+                    let $at = from + block * $LANES;
+                    $body
+                }
             }
         )*
     };
 }
 
-/// The `LANES` numbers of each column from `at` on.
+/// How many tiles have this width, where as few as there must be cover `columns` columns and none
+/// is more than one column wider than another.
+const fn tiles_of(columns: usize, lanes: usize, width: usize) -> usize {
+    let tiles = columns.div_ceil(most_columns(lanes));
+    if tiles == 0 {
+        return 0;
+    }
+    let wider = columns % tiles;
+    if width == columns / tiles {
+        tiles - wider
+    } else if width == columns / tiles + 1 {
+        wider
+    } else {
+        0
+    }
+}
+
+/// The `LANES` numbers from `at` on.
 #[inline(always)]
-fn lanes<T, const OUT: usize, const LANES: usize>(
-    columns: &[[T; OUT]],
-    at: usize,
-) -> impl Iterator<Item = &[T; LANES]> {
-    columns
-        .iter()
-        .filter_map(move |column| column.get(at..)?.first_chunk())
+fn lanes<T, const LANES: usize>(numbers: &[T], at: usize) -> Option<&[T; LANES]> {
+    numbers.get(at..)?.first_chunk()
 }
 
 /// The `LANES` numbers from `at` on, to be written.
@@ -118,19 +183,50 @@ pub fn value<T: Scalar, A: Activation<T>, const IN: usize, const OUT: usize>(
     });
 }
 
-/// Value and tangents of a first layer: the tangents of its input are the unit vectors, so that
-/// ∂/∂xⱼ is f′ times column j of the weights and no product is spent on the identity. Never panics.
+/// The value of a dense layer, and the slopes of its neurons there. Never panics.
 #[inline]
-pub fn first_tangents<T: Scalar, A: Activation<T>, const IN: usize, const OUT: usize>(
+pub fn slopes<T: Scalar, A: Activation<T>, const IN: usize, const OUT: usize>(
     weight: &[[T; OUT]; IN],
     bias: &[T; OUT],
     activation: A,
     input: &[T; IN],
-    output: (&mut [T; OUT], &mut [[T; OUT]; IN]),
+    output: &mut [T; OUT],
+    slope: &mut [T; OUT],
+) {
+    sums(weight, bias, input, output);
+    for_blocks!(T, OUT, ACTIVATION_BLOCK, |at, LANES| {
+        if let (Some(z), Some(slope)) = (
+            lanes_mut::<T, LANES>(output, at),
+            lanes_mut::<T, LANES>(slope, at),
+        ) {
+            for (z, slope) in z.iter_mut().zip(slope) {
+                (*z, *slope) = activation.value_and_slope(*z);
+            }
+        }
+    });
+}
+
+/// Value and tangents of a first layer by the inputs whose weights are `columns`: the tangents of
+/// its input are unit vectors, so that ∂/∂xⱼ is f′ times column j of the weights and no product is
+/// spent on the identity. Never panics.
+#[inline]
+pub fn first_tangents<
+    T: Scalar,
+    A: Activation<T>,
+    const IN: usize,
+    const OUT: usize,
+    const COLS: usize,
+>(
+    weight: &[[T; OUT]; IN],
+    columns: &[[T; OUT]; COLS],
+    bias: &[T; OUT],
+    activation: A,
+    input: &[T; IN],
+    output: (&mut [T; OUT], &mut [[T; OUT]; COLS]),
 ) {
     let (value, tangents) = output;
     sums(weight, bias, input, value);
-    *tangents = *weight;
+    *tangents = *columns;
     for_blocks!(T, OUT, ACTIVATION_BLOCK, |at, LANES| {
         activate::<T, A, OUT, LANES>(activation, value, tangents, at);
     });
@@ -153,12 +249,42 @@ pub fn tangents<
     output: &mut [[T; OUT]],
 ) {
     for_blocks!(T, OUT, ACTIVATION_BLOCK, |at, LANES| {
-        tiles::<T, IN, OUT, LANES, TANGENTS>(weight, bias, input, output, at);
+        for_blocks!(T, LANES, BLOCK, |inside, TILE_LANES| {
+            let at = at + inside;
+            let bias = lanes(bias, at);
+            tiles::<T, OUT, IN, TILE_LANES, 1, TANGENTS>(weight, bias, input, output, at);
+        });
         if let Some((value, tangents)) = output.split_first_mut()
             && let Some(tangents) = tangents.first_chunk_mut::<TANGENTS>()
         {
             activate::<T, A, OUT, LANES>(activation, value, tangents, at);
         }
+    });
+}
+
+/// Scale each column by its slope: derivatives by the outputs of neurons become derivatives by
+/// their sums. Never panics.
+#[inline]
+pub fn scale<T: Scalar, const ROWS: usize, const MID: usize>(
+    columns: &mut [[T; ROWS]; MID],
+    slope: &[T; MID],
+) {
+    for (column, &slope) in columns.iter_mut().zip(slope) {
+        for number in column {
+            *number = slope * *number;
+        }
+    }
+}
+
+/// The product of two matrices: `output[c][i] = Σₘ left[m][i] · right[c][m]`. Never panics.
+#[inline]
+pub fn product<T: Scalar, const ROWS: usize, const MID: usize, const COLS: usize>(
+    left: &[[T; ROWS]; MID],
+    right: &[[T; MID]; COLS],
+    output: &mut [[T; ROWS]; COLS],
+) {
+    for_blocks!(T, ROWS, BLOCK, |at, LANES| {
+        tiles::<T, ROWS, MID, LANES, 0, COLS>(left, None, right, output, at);
     });
 }
 
@@ -171,77 +297,67 @@ fn sums<T: Scalar, const IN: usize, const OUT: usize>(
     output: &mut [T; OUT],
 ) {
     for_blocks!(T, OUT, VALUE_BLOCK, |at, LANES| {
-        if let (Some(bias), Some(output)) = (
-            bias.get(at..).and_then(<[T]>::first_chunk::<LANES>),
-            lanes_mut(output, at),
-        ) {
-            [*output] = tile([*bias], lanes(weight, at), input.iter().map(|&x| [x]));
+        if let (Some(bias), Some(output)) = (lanes::<T, LANES>(bias, at), lanes_mut(output, at)) {
+            [[*output]] = tile([[*bias]], IN, |j| {
+                Some(([lanes(&weight[j], at)?], [input[j]]))
+            });
         }
     });
 }
 
-/// The weighted sums of the `LANES` neurons from `at` on for all columns, tile by tile.
+/// The `LANES` rows from `at` on of a product with `FIRST` + `COLS` columns, tile by tile. The first
+/// column may start at a bias.
 #[inline(always)]
 fn tiles<
     T: Scalar,
-    const IN: usize,
-    const OUT: usize,
+    const ROWS: usize,
+    const MID: usize,
     const LANES: usize,
-    const TANGENTS: usize,
+    const FIRST: usize,
+    const COLS: usize,
 >(
-    weight: &[[T; OUT]; IN],
-    bias: &[T; OUT],
-    input: &[[T; IN]],
-    output: &mut [[T; OUT]],
+    left: &[[T; ROWS]; MID],
+    mut start: Option<&[T; LANES]>,
+    mut right: &[[T; MID]],
+    mut output: &mut [[T; ROWS]],
     at: usize,
 ) {
-    // As few tiles as there must be, and none more than one column wider than another.
-    let columns = 1 + TANGENTS;
-    let tiles = columns.div_ceil(TILE);
-    for_blocks!(T, LANES, TANGENT_BLOCK, |inside, TILE_LANES| {
-        let at = at + inside;
-        let mut start = bias.get(at..).and_then(<[T]>::first_chunk::<TILE_LANES>);
-        let (mut input, mut output) = (input, &mut *output);
-        for tile in 0..tiles {
-            macro_rules! columns {
-                ($columns:literal) => {{
-                    let (Some((i, input_left)), Some((o, output_left))) = (
-                        input.split_first_chunk::<$columns>(),
+    macro_rules! columns {
+        ($($columns:literal),*) => { $(
+            if const { tiles_of(FIRST + COLS, LANES, $columns) > 0 } {
+                for _ in 0..const { tiles_of(FIRST + COLS, LANES, $columns) } {
+                    let (Some((x, right_left)), Some((sums, output_left))) = (
+                        right.split_first_chunk::<$columns>(),
                         output.split_first_chunk_mut::<$columns>(),
                     ) else {
                         return;
                     };
-                    block(weight, start.take(), i, o, at);
-                    (input, output) = (input_left, output_left);
-                }};
+                    block(left, start.take(), x, sums, at);
+                    (right, output) = (right_left, output_left);
+                }
             }
-            match (columns + tile) / tiles {
-                1 => columns!(1),
-                2 => columns!(2),
-                3 => columns!(3),
-                4 => columns!(4),
-                _ => columns!(5),
-            }
-        }
-    });
+        )* };
+    }
+    columns!(12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1);
 }
 
-/// The weighted sums of a block of neurons for `COLS` columns, of which the first may start at a
+/// The `LANES` rows from `at` on of a product with `COLS` columns, of which the first may start at a
 /// bias.
 #[inline(always)]
-fn block<T: Scalar, const IN: usize, const OUT: usize, const LANES: usize, const COLS: usize>(
-    weight: &[[T; OUT]; IN],
+fn block<T: Scalar, const ROWS: usize, const MID: usize, const LANES: usize, const COLS: usize>(
+    left: &[[T; ROWS]; MID],
     bias: Option<&[T; LANES]>,
-    input: &[[T; IN]; COLS],
-    output: &mut [[T; OUT]; COLS],
+    right: &[[T; MID]; COLS],
+    output: &mut [[T; ROWS]; COLS],
     at: usize,
 ) {
     let mut start = [[T::ZERO; LANES]; COLS];
     if let (Some(bias), Some(first)) = (bias, start.first_mut()) {
         *first = *bias;
     }
-    let rows = (0..IN).map(|j| array::from_fn(|c| input[c][j]));
-    let sums = tile(start, lanes(weight, at), rows);
+    let [sums] = tile([start], MID, |m| {
+        Some(([lanes(&left[m], at)?], array::from_fn(|c| right[c][m])))
+    });
     for (output, sums) in output.iter_mut().zip(sums) {
         if let Some(output) = lanes_mut(output, at) {
             *output = sums;

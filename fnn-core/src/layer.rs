@@ -2,11 +2,19 @@
 
 use core::fmt;
 
-use crate::{scalar::Scalar, workspace::Panels};
+use crate::{
+    scalar::Scalar,
+    shape::Shape,
+    workspace::{Panels, Tape},
+};
 
 /// A step of a network: it turns a vector of one size into a vector of another.
 ///
 /// Sealed: the layers are [`Dense`](crate::Dense), [`Chain`](struct@crate::Chain) and arrays `[L; DEPTH]`.
+///
+/// The hidden methods work on the panels; each leaves in front what it computed. Where one is told
+/// a number of layers it counts dense layers from its own first: those up to a cut are accumulated
+/// forward, those after it in reverse.
 pub trait Layer: sealed::Sealed + fmt::Debug {
     /// The number format of weights, value and tangents.
     type Scalar: Scalar;
@@ -15,28 +23,74 @@ pub trait Layer: sealed::Sealed + fmt::Debug {
     /// The size of the output, `Const<OUT>`.
     type Output;
 
-    /// Neurons of the widest layer, output included.
-    const WIDEST: usize;
-    /// Dense layers.
-    const DEPTH: usize;
-    /// Weights and biases.
-    const PARAMETERS: usize;
-    /// Multiply-adds of the value; of one tangent too.
-    const MULTIPLY_ADDS: usize;
-    /// Multiply-adds of the first dense layer, which no tangent needs.
-    const FIRST_MULTIPLY_ADDS: usize;
+    /// The sizes of its dense layers.
+    const SHAPE: Shape<'static>;
 
     /// The value: one column in, one column out.
     #[doc(hidden)]
     fn value(&self, panels: &mut Panels<'_, Self::Scalar>);
 
-    /// Value and tangents of a first layer, `COLS` inputs wide: one column in, 1 + `COLS` out.
+    /// Value and tangents of a first layer and of those that follow up to the cut: one column in,
+    /// 1 + `COLS` out, the tangents by the inputs from `first` on.
     #[doc(hidden)]
-    fn first_tangents<const COLS: usize>(&self, panels: &mut Panels<'_, Self::Scalar>);
+    fn first_tangents<const COLS: usize>(
+        &self,
+        first: usize,
+        cut: usize,
+        panels: &mut Panels<'_, Self::Scalar>,
+    );
 
-    /// Value and tangents of a later layer: 1 + `COLS` columns in, 1 + `COLS` out.
+    /// Value and tangents of the layers up to the cut: 1 + `COLS` columns in, 1 + `COLS` out.
     #[doc(hidden)]
-    fn tangents<const COLS: usize>(&self, panels: &mut Panels<'_, Self::Scalar>);
+    fn tangents<const COLS: usize>(&self, cut: usize, panels: &mut Panels<'_, Self::Scalar>);
+
+    /// The value of the layers after the cut, whose slopes go on the tape.
+    #[doc(hidden)]
+    fn slopes(
+        &self,
+        cut: usize,
+        panels: &mut Panels<'_, Self::Scalar>,
+        tape: &mut Tape<'_, Self::Scalar>,
+    );
+
+    /// The cotangents of the outputs, `ROWS` of them, by the inputs of the layer after the cut. The
+    /// slopes are taken from the tape.
+    #[doc(hidden)]
+    fn last_cotangents<const ROWS: usize>(
+        &self,
+        cut: usize,
+        panels: &mut Panels<'_, Self::Scalar>,
+        tape: &mut Tape<'_, Self::Scalar>,
+    );
+
+    /// `ROWS` cotangents by the outputs in, as many by the inputs of the layer after the cut out.
+    #[doc(hidden)]
+    fn cotangents<const ROWS: usize>(
+        &self,
+        cut: usize,
+        panels: &mut Panels<'_, Self::Scalar>,
+        tape: &mut Tape<'_, Self::Scalar>,
+    );
+
+    /// Of its first dense layer: cotangents by its outputs in, by `COLS` of its inputs, from
+    /// `first` on, out.
+    #[doc(hidden)]
+    fn first_cotangents<const ROWS: usize, const COLS: usize>(
+        &self,
+        first: usize,
+        panels: &mut Panels<'_, Self::Scalar>,
+        tape: &mut Tape<'_, Self::Scalar>,
+    );
+
+    /// The product of `ROWS` cotangents, in front, with the `COLS` tangents kept after the layer
+    /// `cut`.
+    #[doc(hidden)]
+    fn join<const ROWS: usize, const COLS: usize>(
+        &self,
+        cut: usize,
+        panels: &mut Panels<'_, Self::Scalar>,
+        kept: &[Self::Scalar],
+    );
 }
 
 pub(crate) mod sealed {

@@ -30,6 +30,20 @@
 //! diag(f′(z¹)) A¹, so that the identity S⁰ is never multiplied. Value and sensitivity share every
 //! z, every weight that is loaded, and the exponential that f and f′ are made of.
 //!
+//! That is forward accumulation, a column for each input. Reverse accumulation takes the value and
+//! the slopes first, and then a row for each output from the last layer to the first: Cᴸ⁻¹ =
+//! diag(f′(zᴸ)) Aᴸ, Cᵏ⁻¹ = Cᵏ diag(f′(zᵏ)) Aᵏ. Where a layer in the middle is narrow it is cheapest to
+//! come from both ends: ∂yᴸ/∂x = Cᵏ Sᵏ. The compiler takes the order with the fewest multiply-adds
+//! of all, or the one that the network's type names: [`Forward`], [`Reverse`], [`Cut`].
+//!
+//! | what is needed | | multiply-adds |
+//! |---|---|---|
+//! | the value | [`Network::value`] | [`VALUE_MULTIPLY_ADDS`](Network::VALUE_MULTIPLY_ADDS) |
+//! | and the Jacobian | [`Network::evaluate`] | and [`JACOBIAN_MULTIPLY_ADDS`](Network::JACOBIAN_MULTIPLY_ADDS) |
+//! | and some columns of it, as ∂/∂u of [x, u] | [`Network::columns`] | and [`columns_multiply_adds`](Network::columns_multiply_adds) |
+//! | and J·v | [`Network::jvp`] | twice those of the value |
+//! | and wᵀ·J | [`Network::vjp`] | twice those of the value |
+//!
 //! # Conventions
 //! - `weight[i][j]` multiplies input j for output i; `jacobian[(i, j)]` is ∂ output i / ∂ input j.
 //! - Vectors and matrices are nalgebra's, on the stack, stored column by column.
@@ -38,9 +52,9 @@
 //! - The slope of an activation at a kink is PyTorch's; each type says which.
 //!
 //! # The same bits
-//! On every target with IEEE-754 arithmetic the same network and input give the same bits, in `f32`
-//! and in `f64`: a sum starts at its bias, or at zero for a tangent, and adds its products in
-//! ascending index of the input, each product and each sum rounded; elementary functions are made
+//! On every target with IEEE-754 arithmetic the same network, input and order of accumulation give
+//! the same bits, in `f32` and in `f64`: a sum starts at its bias, or at zero for a derivative, and
+//! adds its products in ascending index, each product and each sum rounded; elementary functions are made
 //! of the same exactly rounded operations everywhere. Only the sign and payload of a NaN are the
 //! processor's own. Compilers that contract a product and a sum into one rounding, or flush
 //! subnormal numbers to zero, are outside this promise; `rustc` does neither by itself.
@@ -58,14 +72,18 @@
 
 mod activation;
 mod chain;
+#[cfg(test)]
+mod counted;
 mod dense;
 #[doc(hidden)]
 pub mod kernel;
 mod layer;
 mod math;
 mod network;
+mod order;
 mod replay;
 mod scalar;
+mod shape;
 mod workspace;
 
 pub use activation::{
@@ -76,9 +94,11 @@ pub use chain::{Accepts, Chain};
 pub use dense::Dense;
 pub use layer::Layer;
 pub use nalgebra::{self, SMatrix, SVector};
-pub use network::{Evaluation, Network};
+pub use network::{Evaluation, Jvp, Network, Vjp};
+pub use order::{Auto, Cut, Forward, Order, Reverse};
 pub use replay::{Mismatch, Record};
 pub use scalar::Scalar;
+pub use shape::Shape;
 pub use workspace::Workspace;
 
 /// The example of the README compiles and runs.

@@ -1,22 +1,43 @@
 //! The network: what a user evaluates.
 
-use nalgebra::{ArrayStorage, Const, SMatrix, SVector};
+use core::marker::PhantomData;
 
-use crate::{layer::Layer, workspace::Workspace};
+use nalgebra::{Const, SMatrix, SVector};
 
-/// A feed-forward network: layers, and the means to evaluate them.
+use crate::{
+    layer::Layer,
+    order::{Auto, Order},
+    scalar::Scalar,
+    shape::Shape,
+    workspace::Workspace,
+};
+
+/// A feed-forward network: layers, and the means to evaluate them. `O` is the order in which it
+/// accumulates its Jacobian, by default the cheapest.
 ///
 /// Its weights are read where they lie; as a `static` they stay in flash.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Network<L> {
+#[derive(Debug, Clone, PartialEq)]
+pub struct Network<L, O = Auto> {
     layers: L,
+    order: PhantomData<O>,
 }
 
 impl<L> Network<L> {
     /// The network of these layers: a [`Dense`](crate::Dense), a [`chain!`](crate::chain!) or an
-    /// array.
+    /// array. Its Jacobian is accumulated in the order with the fewest multiply-adds.
     pub const fn new(layers: L) -> Self {
-        Self { layers }
+        Self::with_order(layers)
+    }
+}
+
+impl<L, O> Network<L, O> {
+    /// The network of these layers with the order of accumulation that its type names:
+    /// `Network<_, Forward>::with_order(layers)`.
+    pub const fn with_order(layers: L) -> Self {
+        Self {
+            layers,
+            order: PhantomData,
+        }
     }
 
     /// Its layers.
@@ -25,7 +46,7 @@ impl<L> Network<L> {
     }
 }
 
-/// What [`Network::evaluate`] returns.
+/// What [`Network::evaluate`] returns: the value, and the Jacobian by all inputs or by those chosen.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Evaluation<T, const IN: usize, const OUT: usize> {
     /// The output y of the network.
@@ -34,31 +55,89 @@ pub struct Evaluation<T, const IN: usize, const OUT: usize> {
     pub jacobian: SMatrix<T, OUT, IN>,
 }
 
-impl<L, const IN: usize, const OUT: usize> Network<L>
+/// What [`Network::jvp`] returns.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Jvp<T, const OUT: usize> {
+    /// The output y of the network.
+    pub value: SVector<T, OUT>,
+    /// J·v: how the output changes along v.
+    pub tangent: SVector<T, OUT>,
+}
+
+/// What [`Network::vjp`] returns.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Vjp<T, const IN: usize, const OUT: usize> {
+    /// The output y of the network.
+    pub value: SVector<T, OUT>,
+    /// Jᵀ·w: the gradient of w·y by the input.
+    pub cotangent: SVector<T, IN>,
+}
+
+impl<L, O, const IN: usize, const OUT: usize> Network<L, O>
 where
     L: Layer<Input = Const<IN>, Output = Const<OUT>>,
+    O: Order,
 {
     /// Inputs.
     pub const INPUTS: usize = IN;
     /// Outputs.
     pub const OUTPUTS: usize = OUT;
+    /// The sizes of its layers, from which all counts follow.
+    pub const SHAPE: Shape<'static> = L::SHAPE;
     /// Dense layers.
-    pub const DEPTH: usize = L::DEPTH;
+    pub const DEPTH: usize = L::SHAPE.depth();
     /// Weights and biases.
-    pub const PARAMETERS: usize = L::PARAMETERS;
+    pub const PARAMETERS: usize = L::SHAPE.parameters();
 
-    /// Multiply-adds of the value.
-    pub const VALUE_MULTIPLY_ADDS: usize = L::MULTIPLY_ADDS;
-    /// Multiply-adds that the Jacobian takes beside the value: one for each weight and input, but
-    /// none in the first layer, whose tangents are its weights.
-    pub const JACOBIAN_MULTIPLY_ADDS: usize = IN * (L::MULTIPLY_ADDS - L::FIRST_MULTIPLY_ADDS);
+    /// Forward accumulation ends and reverse accumulation begins after this layer: 0 is reverse
+    /// alone, [`DEPTH`](Self::DEPTH) forward alone.
+    pub const CUT: usize = Self::columns_cut(IN);
+
+    /// Multiply-adds of the value, of one Jacobian-vector or vector-Jacobian product beside it, too.
+    pub const VALUE_MULTIPLY_ADDS: usize = L::SHAPE.value_multiply_adds();
+    /// Multiply-adds that the Jacobian takes beside the value, in the order of this network.
+    pub const JACOBIAN_MULTIPLY_ADDS: usize = L::SHAPE.jacobian_multiply_adds(Self::CUT, IN);
+    /// The same in [`Forward`](crate::Forward) order.
+    pub const FORWARD_MULTIPLY_ADDS: usize = L::SHAPE.jacobian_multiply_adds(Self::DEPTH, IN);
+    /// The same in [`Reverse`](crate::Reverse) order.
+    pub const REVERSE_MULTIPLY_ADDS: usize = L::SHAPE.jacobian_multiply_adds(0, IN);
 
     /// Numbers of scratch memory that [`value`](Self::value) takes: two columns as long as the
     /// input or the widest layer.
-    pub const VALUE_WORKSPACE: usize = 2 * if L::WIDEST > IN { L::WIDEST } else { IN };
-    /// Numbers of scratch memory that [`evaluate`](Self::evaluate) takes: two panels of
-    /// 1 + `INPUTS` columns as long as the widest layer. Enough for `value` too.
-    pub const WORKSPACE: usize = 2 * L::WIDEST * (1 + IN);
+    pub const VALUE_WORKSPACE: usize = L::SHAPE.value_workspace();
+    /// Numbers of scratch memory that [`evaluate`](Self::evaluate) takes, at least
+    /// [`VALUE_WORKSPACE`](Self::VALUE_WORKSPACE): two panels; for reverse accumulation a slope for
+    /// each neuron after the cut; for a cut inside the network the tangents there.
+    ///
+    /// A panel holds what is the most of: 1 + `INPUTS` columns as long as the widest layer up to the
+    /// cut; one column as long as the widest of all; and, in reverse, `OUTPUTS` numbers for each
+    /// neuron of the widest layer from the cut on (the last left out) and for each input.
+    pub const WORKSPACE: usize = L::SHAPE.workspace(Self::CUT, IN);
+    /// Numbers of scratch memory that [`jvp`](Self::jvp) takes.
+    pub const JVP_WORKSPACE: usize = L::SHAPE.jvp_workspace();
+    /// Numbers of scratch memory that [`vjp`](Self::vjp) takes.
+    pub const VJP_WORKSPACE: usize = L::SHAPE.vjp_workspace();
+
+    /// Where forward accumulation ends for `columns` columns of the Jacobian: few columns may be
+    /// cheaper forward than all of them are.
+    pub const fn columns_cut(columns: usize) -> usize {
+        match O::CUT {
+            None => L::SHAPE.best_cut(columns),
+            Some(cut) if cut < L::SHAPE.depth() && L::SHAPE.depth() > 1 => cut,
+            Some(_) => L::SHAPE.depth(),
+        }
+    }
+
+    /// Multiply-adds that `columns` columns of the Jacobian take beside the value:
+    /// [`columns`](Self::columns).
+    pub const fn columns_multiply_adds(columns: usize) -> usize {
+        L::SHAPE.jacobian_multiply_adds(Self::columns_cut(columns), columns)
+    }
+
+    /// Numbers of scratch memory that [`columns`](Self::columns) takes for this many.
+    pub const fn columns_workspace(columns: usize) -> usize {
+        L::SHAPE.workspace(Self::columns_cut(columns), columns)
+    }
 
     /// The output for the input `x`. Never panics.
     pub fn value<const LEN: usize>(
@@ -72,16 +151,10 @@ where
                 "the workspace is too small for `value`: its length is Network::VALUE_WORKSPACE"
             );
         }
-        let mut panels = workspace.panels();
-        if let Some(input) = panels.front.first_chunk_mut::<IN>() {
-            *input = x.data.0[0];
-        }
+        let (mut panels, _, _) = workspace.parts(Self::VALUE_WORKSPACE / 2, 0);
+        write(panels.front, x);
         self.layers.value(&mut panels);
-        let y = match panels.front.first_chunk() {
-            Some(y) => *y,
-            None => [L::Scalar::default(); OUT],
-        };
-        SVector::from_array_storage(ArrayStorage([y]))
+        read(panels.front)
     }
 
     /// The output for the input `x` and its Jacobian there, in one pass. The value has the bits
@@ -97,38 +170,168 @@ where
                 "the workspace is too small for `evaluate`: its length is Network::WORKSPACE"
             );
         }
-        let mut panels = workspace.panels();
-        if let Some(input) = panels.front.first_chunk_mut::<IN>() {
-            *input = x.data.0[0];
+        self.run(x, 0, workspace)
+    }
+
+    /// The output for the input `x` and the columns of its Jacobian there by the `COLS` inputs from
+    /// `FIRST` on: `network.columns::<4, 2, _>(&x, &mut workspace)` for ∂/∂x₄ and ∂/∂x₅. What the
+    /// other columns alone would need is not computed. Never panics.
+    ///
+    /// The order is the cheapest for so many columns, or the one that the network's type names; in
+    /// the same order a column has the bits that it has in [`evaluate`](Self::evaluate).
+    pub fn columns<const FIRST: usize, const COLS: usize, const LEN: usize>(
+        &self,
+        x: &SVector<L::Scalar, IN>,
+        workspace: &mut Workspace<L::Scalar, LEN>,
+    ) -> Evaluation<L::Scalar, COLS, OUT> {
+        const {
+            assert!(
+                COLS > 0 && FIRST + COLS <= IN,
+                "the chosen columns are not all among the inputs"
+            );
+            assert!(
+                LEN >= Self::columns_workspace(COLS),
+                "the workspace is too small for `columns`: its length is Network::columns_workspace(COLS)"
+            );
         }
-        self.layers.first_tangents::<IN>(&mut panels);
-        // The panel is long enough, by the assertion; where it were not, this would return zeros
-        // rather than panic.
-        let (value, jacobian) = match panels.front.as_chunks().0.split_first() {
-            Some((value, tangents)) => (*value, tangents.first_chunk()),
-            None => ([L::Scalar::default(); OUT], None),
-        };
-        let jacobian = match jacobian {
-            Some(tangents) => *tangents,
-            None => [[L::Scalar::default(); OUT]; IN],
-        };
+        self.run(x, FIRST, workspace)
+    }
+
+    #[inline(always)]
+    fn run<const COLS: usize, const LEN: usize>(
+        &self,
+        x: &SVector<L::Scalar, IN>,
+        first: usize,
+        workspace: &mut Workspace<L::Scalar, LEN>,
+    ) -> Evaluation<L::Scalar, COLS, OUT> {
+        let cut = const { Self::columns_cut(COLS) };
+        let panel = const { L::SHAPE.panel(Self::columns_cut(COLS), COLS) };
+        let tape = const { L::SHAPE.tape(Self::columns_cut(COLS)) };
+        let (mut panels, mut tape, kept) = workspace.parts(panel, tape);
+        write(panels.front, x);
+        if const { Self::columns_cut(COLS) == Self::DEPTH } {
+            self.layers.first_tangents::<COLS>(first, cut, &mut panels);
+            let tangents = panels.front.get(OUT..).unwrap_or_default();
+            return Evaluation {
+                value: read(panels.front),
+                jacobian: read(tangents),
+            };
+        }
+        if const { Self::columns_cut(COLS) > 0 } {
+            self.layers.first_tangents::<COLS>(first, cut, &mut panels);
+            let after = const { L::SHAPE.size(Self::columns_cut(COLS)) };
+            for (kept, &tangent) in kept.iter_mut().zip(panels.front.iter().skip(after)) {
+                *kept = tangent;
+            }
+        }
+        self.layers.slopes(cut, &mut panels, &mut tape);
+        let value = read(panels.front);
+        let start = const { max(1, Self::columns_cut(COLS)) };
+        self.layers
+            .last_cotangents::<OUT>(start, &mut panels, &mut tape);
+        if const { Self::columns_cut(COLS) == 0 } {
+            self.layers
+                .first_cotangents::<OUT, COLS>(first, &mut panels, &mut tape);
+        } else {
+            self.layers.join::<OUT, COLS>(cut, &mut panels, kept);
+        }
         Evaluation {
-            value: SVector::from_array_storage(ArrayStorage([value])),
-            jacobian: SMatrix::from_array_storage(ArrayStorage(jacobian)),
+            value,
+            jacobian: read(panels.front),
         }
     }
+
+    /// The output for the input `x` and the product of its Jacobian there with the tangent `v`, at
+    /// the cost of two values and no Jacobian. Never panics.
+    pub fn jvp<const LEN: usize>(
+        &self,
+        x: &SVector<L::Scalar, IN>,
+        v: &SVector<L::Scalar, IN>,
+        workspace: &mut Workspace<L::Scalar, LEN>,
+    ) -> Jvp<L::Scalar, OUT> {
+        const {
+            assert!(
+                LEN >= Self::JVP_WORKSPACE,
+                "the workspace is too small for `jvp`: its length is Network::JVP_WORKSPACE"
+            );
+        }
+        let (mut panels, _, _) = workspace.parts(Self::JVP_WORKSPACE / 2, 0);
+        write(panels.front, x);
+        write(panels.front.get_mut(IN..).unwrap_or_default(), v);
+        self.layers.tangents::<1>(usize::MAX, &mut panels);
+        Jvp {
+            value: read(panels.front),
+            tangent: read(panels.front.get(OUT..).unwrap_or_default()),
+        }
+    }
+
+    /// The output for the input `x` and the product of the cotangent `w` with its Jacobian there,
+    /// wᵀ·J, at the cost of two values and no Jacobian. Never panics.
+    pub fn vjp<const LEN: usize>(
+        &self,
+        x: &SVector<L::Scalar, IN>,
+        w: &SVector<L::Scalar, OUT>,
+        workspace: &mut Workspace<L::Scalar, LEN>,
+    ) -> Vjp<L::Scalar, IN, OUT> {
+        const {
+            assert!(
+                LEN >= Self::VJP_WORKSPACE,
+                "the workspace is too small for `vjp`: its length is Network::VJP_WORKSPACE"
+            );
+        }
+        let panel = Self::VALUE_WORKSPACE / 2;
+        let tape = const { L::SHAPE.tape(0) };
+        let (mut panels, mut tape, _) = workspace.parts(panel, tape);
+        write(panels.front, x);
+        self.layers.slopes(0, &mut panels, &mut tape);
+        let value = read(panels.front);
+        write(panels.front, w);
+        self.layers.cotangents::<1>(0, &mut panels, &mut tape);
+        Vjp {
+            value,
+            cotangent: read(panels.front),
+        }
+    }
+}
+
+/// Write the numbers of a matrix, column by column, where there is room for them.
+#[inline(always)]
+fn write<T: Scalar, const ROWS: usize, const COLS: usize>(
+    numbers: &mut [T],
+    matrix: &SMatrix<T, ROWS, COLS>,
+) {
+    for (number, &x) in numbers.iter_mut().zip(matrix.data.as_slice()) {
+        *number = x;
+    }
+}
+
+/// The matrix of the first numbers, column by column.
+#[inline(always)]
+fn read<T: Scalar, const ROWS: usize, const COLS: usize>(numbers: &[T]) -> SMatrix<T, ROWS, COLS> {
+    let mut matrix = SMatrix::from_array_storage(nalgebra::ArrayStorage([[T::ZERO; ROWS]; COLS]));
+    for (x, &number) in matrix.data.as_mut_slice().iter_mut().zip(numbers) {
+        *x = number;
+    }
+    matrix
+}
+
+const fn max(a: usize, b: usize) -> usize {
+    if a > b { a } else { b }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Chain, Dense, Identity, chain};
+    use crate::{
+        Chain, Cut, Dense, Forward, Identity, Reverse, chain,
+        counted::{self, Counted},
+    };
 
     #[test]
     fn a_sum_keeps_the_sign_of_zero() {
         type Pair = Network<Chain![Dense<f32, 1, 1, Identity>, Dense<f32, 1, 1, Identity>]>;
         let layer = Dense::new([[1.0]], [-0.0], Identity);
-        let network = Pair::new(chain![layer, layer]);
+        let network = Pair::new(chain![layer.clone(), layer]);
         let mut workspace = Workspace::<f32, { Pair::WORKSPACE }>::new();
         let x = SVector::from([-0.0_f32]);
         let y = network.evaluate(&x, &mut workspace);
@@ -138,5 +341,69 @@ mod tests {
             (-0.0_f32).to_bits()
         );
         assert_eq!(y.jacobian[(0, 0)], 1.0);
+    }
+
+    /// What is computed is what the constants of the type say, no multiply-add more.
+    #[test]
+    fn every_count_is_exact() {
+        fn dense<const IN: usize, const OUT: usize>() -> Dense<Counted, IN, OUT, Identity> {
+            Dense::new([[Counted(0.5); IN]; OUT], [Counted(1.0); OUT], Identity)
+        }
+        fn check<L, O, const IN: usize, const OUT: usize>(layers: L)
+        where
+            L: Layer<Scalar = Counted, Input = Const<IN>, Output = Const<OUT>>,
+            O: Order,
+        {
+            let network = Network::<L, O>::with_order(layers);
+            let mut workspace = Workspace::<_, 4096>::new();
+            let (x, w) = (
+                SVector::from([Counted(1.0); IN]),
+                SVector::from([Counted(1.0); OUT]),
+            );
+            let value = Network::<L, O>::VALUE_MULTIPLY_ADDS;
+            counted::additions();
+            network.value(&x, &mut workspace);
+            assert_eq!(counted::additions(), value);
+            network.evaluate(&x, &mut workspace);
+            let jacobian = Network::<L, O>::JACOBIAN_MULTIPLY_ADDS;
+            assert_eq!(counted::additions(), value + jacobian);
+            network.columns::<1, 2, _>(&x, &mut workspace);
+            let columns = Network::<L, O>::columns_multiply_adds(2);
+            assert_eq!(counted::additions(), value + columns);
+            assert!(columns <= jacobian);
+            network.jvp(&x, &x, &mut workspace);
+            assert_eq!(counted::additions(), 2 * value);
+            network.vjp(&x, &w, &mut workspace);
+            assert_eq!(counted::additions(), 2 * value);
+        }
+        macro_rules! orders {
+            ($layers:expr, $in:literal, $out:literal) => {
+                check::<_, Auto, $in, $out>($layers);
+                check::<_, Forward, $in, $out>($layers);
+                check::<_, Reverse, $in, $out>($layers);
+                check::<_, Cut<1>, $in, $out>($layers);
+                check::<_, Cut<2>, $in, $out>($layers);
+                check::<_, Cut<3>, $in, $out>($layers);
+            };
+        }
+        orders!(dense::<5, 3>(), 5, 3);
+        let bottleneck = chain![
+            dense::<9, 7>(),
+            dense::<7, 2>(),
+            dense::<2, 7>(),
+            dense::<7, 8>()
+        ];
+        orders!(bottleneck.clone(), 9, 8);
+        let policy = chain![
+            dense::<4, 11>(),
+            [dense::<11, 11>(), dense::<11, 11>()],
+            dense::<11, 1>()
+        ];
+        orders!(policy.clone(), 4, 1);
+        assert_eq!((best(&bottleneck), best(&policy)), (2, 0));
+    }
+
+    fn best<L: Layer>(_: &L) -> usize {
+        L::SHAPE.best_cut(L::SHAPE.inputs())
     }
 }

@@ -4,7 +4,7 @@ use core::fmt;
 
 use nalgebra::{ArrayStorage, Const, SVector};
 
-use crate::{layer::Layer, network::Network, scalar::Scalar, workspace::Workspace};
+use crate::{layer::Layer, network::Network, order::Order, scalar::Scalar, workspace::Workspace};
 
 /// An input with the output and the Jacobian that the network gave for it, to the bit.
 ///
@@ -54,9 +54,10 @@ impl<T: Scalar> fmt::Display for Mismatch<T> {
 
 impl<T: Scalar> core::error::Error for Mismatch<T> {}
 
-impl<L, const IN: usize, const OUT: usize> Network<L>
+impl<L, O, const IN: usize, const OUT: usize> Network<L, O>
 where
     L: Layer<Input = Const<IN>, Output = Const<OUT>>,
+    O: Order,
 {
     /// Evaluate the input of every record and compare value and Jacobian with it, bit by bit.
     /// Never panics.

@@ -1,7 +1,10 @@
 //! Every combination of small sizes, some wide ones, deep ones and arrays of layers, against the
 //! plainest evaluation there is, bit by bit, in f32 and f64.
 
-use fnn_core::{Activation, Chain, Dense, Layer, Network, SVector, Scalar, Workspace, chain};
+use fnn_core::{
+    Activation, Auto, Chain, Cut, Dense, Forward, Layer, Network, Order, Reverse, SMatrix, SVector,
+    Scalar, Workspace, chain,
+};
 use nalgebra::Const;
 
 /// f(z) = z / (1 + z²): bounded, so that deep networks stay finite, and made of a few operations,
@@ -56,96 +59,195 @@ impl Number for f64 {
     }
 }
 
-/// The layers of a network, one after the other, without their types.
-trait Plain<T> {
-    /// Value and tangents (one row a neuron) after this layer; no tangents stand for the identity.
-    fn plain(&self, value: &[T], tangents: Option<&[Vec<T>]>) -> (Vec<T>, Vec<Vec<T>>);
+/// A layer without its type.
+struct Plain<T> {
+    /// Row by row.
+    weight: Vec<Vec<T>>,
+    bias: Vec<T>,
 }
 
-impl<T: Scalar, const IN: usize, const OUT: usize> Plain<T> for Dense<T, IN, OUT, Bounded> {
-    fn plain(&self, value: &[T], tangents: Option<&[Vec<T>]>) -> (Vec<T>, Vec<Vec<T>>) {
-        let (mut values, mut rows) = (Vec::new(), Vec::new());
-        for i in 0..OUT {
-            let weight = |j| self.weight(i, j).unwrap();
-            let mut z = self.bias()[i];
-            for j in 0..IN {
-                z = z + weight(j) * value[j];
-            }
-            let (y, slope) = self.activation().value_and_slope(z);
-            values.push(y);
-            rows.push(match tangents {
-                None => (0..IN).map(|j| slope * weight(j)).collect(),
-                Some(tangents) => (0..tangents[0].len())
-                    .map(|c| {
-                        let mut sum = T::ZERO;
-                        for j in 0..IN {
-                            sum = sum + weight(j) * tangents[j][c];
-                        }
-                        slope * sum
-                    })
-                    .collect(),
-            });
-        }
-        (values, rows)
+impl<T: Number> Plain<T> {
+    /// The sums and, through the activation, values and slopes.
+    fn value(&self, x: &[T]) -> (Vec<T>, Vec<T>) {
+        let sums = self.weight.iter().zip(&self.bias).map(|(row, &bias)| {
+            let products = row.iter().zip(x);
+            products.fold(bias, |sum, (&w, &x)| sum + w * x)
+        });
+        sums.map(|z| Bounded.value_and_slope(z)).unzip()
     }
 }
 
-impl<T: Scalar, L: Plain<T>, const DEPTH: usize> Plain<T> for [L; DEPTH] {
-    fn plain(&self, value: &[T], tangents: Option<&[Vec<T>]>) -> (Vec<T>, Vec<Vec<T>>) {
-        let mut state = self[0].plain(value, tangents);
-        for layer in &self[1..] {
-            state = layer.plain(&state.0, Some(&state.1));
-        }
-        state
+/// What turns into the layers of a network, one after the other.
+trait Layers<T> {
+    fn plain(&self) -> Vec<Plain<T>>;
+}
+
+impl<T: Number, const IN: usize, const OUT: usize> Layers<T> for Dense<T, IN, OUT, Bounded> {
+    fn plain(&self) -> Vec<Plain<T>> {
+        let row = |i| (0..IN).map(|j| self.weight(i, j).unwrap()).collect();
+        vec![Plain {
+            weight: (0..OUT).map(row).collect(),
+            bias: self.bias().to_vec(),
+        }]
     }
 }
 
-/// Evaluate both ways and compare the bits.
-fn check<T, L, const IN: usize, const OUT: usize>(
-    layers: L,
-    plain: &[&dyn Plain<T>],
-    numbers: &mut Numbers,
-) where
-    T: Number,
-    L: Layer<Scalar = T, Input = Const<IN>, Output = Const<OUT>>,
-{
-    let network = Network::new(layers);
-    let mut workspace = Box::new(Workspace::<T, 8192>::new());
-    let x: [T; IN] = std::array::from_fn(|_| numbers.next());
-    let found = network.evaluate(&SVector::from(x), &mut workspace);
-
-    let mut state = plain[0].plain(&x, None);
-    for layer in &plain[1..] {
-        state = layer.plain(&state.0, Some(&state.1));
+impl<T, L: Layers<T>, const DEPTH: usize> Layers<T> for [L; DEPTH] {
+    fn plain(&self) -> Vec<Plain<T>> {
+        self.iter().flat_map(Layers::plain).collect()
     }
-    let (value, rows) = state;
-    for i in 0..OUT {
-        assert_eq!(
-            found.value[i].bits(),
-            value[i].bits(),
-            "{IN} to {OUT}: value {i}"
-        );
-        for j in 0..IN {
+}
+
+impl<T, First: Layers<T>, Rest: Layers<T>> Layers<T> for Chain<First, Rest> {
+    fn plain(&self) -> Vec<Plain<T>> {
+        let mut layers = self.first().plain();
+        layers.extend(self.rest().plain());
+        layers
+    }
+}
+
+/// Rows times columns, each sum from zero in ascending index.
+fn product<T: Number>(left: &[Vec<T>], right: &[Vec<T>]) -> Vec<Vec<T>> {
+    let entry = |row: &Vec<T>, c: usize| {
+        let terms = row.iter().zip(right);
+        terms.fold(T::ZERO, |sum, (&a, b)| sum + a * b[c])
+    };
+    left.iter()
+        .map(|row| (0..right[0].len()).map(|c| entry(row, c)).collect())
+        .collect()
+}
+
+fn scale_rows<T: Number>(slope: &[T], rows: &[Vec<T>]) -> Vec<Vec<T>> {
+    let rows = slope.iter().zip(rows);
+    rows.map(|(&s, row)| row.iter().map(|&x| s * x).collect())
+        .collect()
+}
+
+fn scale_columns<T: Number>(rows: &[Vec<T>], slope: &[T]) -> Vec<Vec<T>> {
+    let scale = |row: &Vec<T>| row.iter().zip(slope).map(|(&x, &s)| s * x).collect();
+    rows.iter().map(scale).collect()
+}
+
+/// The value and all slopes, layer by layer.
+fn plain_value<T: Number>(layers: &[Plain<T>], x: &[T]) -> (Vec<T>, Vec<Vec<T>>) {
+    let (mut y, mut slopes) = (x.to_vec(), Vec::new());
+    for layer in layers {
+        let (value, slope) = layer.value(&y);
+        (y, slopes) = (value, [slopes, vec![slope]].concat());
+    }
+    (y, slopes)
+}
+
+/// The Jacobian, row by row, forward through `cut` layers and in reverse through the others.
+fn plain_jacobian<T: Number>(layers: &[Plain<T>], slopes: &[Vec<T>], cut: usize) -> Vec<Vec<T>> {
+    let mut tangents: Option<Vec<Vec<T>>> = None;
+    for (layer, slope) in layers.iter().zip(slopes).take(cut) {
+        tangents = Some(match tangents {
+            None => scale_rows(slope, &layer.weight),
+            Some(tangents) => scale_rows(slope, &product(&layer.weight, &tangents)),
+        });
+    }
+    let mut cotangents: Option<Vec<Vec<T>>> = None;
+    for (layer, slope) in layers.iter().zip(slopes).skip(cut).rev() {
+        cotangents = Some(match cotangents {
+            None => scale_rows(slope, &layer.weight),
+            Some(rows) => product(&scale_columns(&rows, slope), &layer.weight),
+        });
+    }
+    match (cotangents, tangents) {
+        (Some(rows), Some(columns)) => product(&rows, &columns),
+        (Some(rows), None) => rows,
+        (None, columns) => columns.unwrap(),
+    }
+}
+
+/// The same entries, to the bit.
+#[track_caller]
+fn same<T: Number, const ROWS: usize, const COLS: usize>(
+    found: &SMatrix<T, ROWS, COLS>,
+    rows: &[Vec<T>],
+) {
+    for i in 0..ROWS {
+        for j in 0..COLS {
+            let (a, b) = (found[(i, j)], rows[i][j]);
             assert_eq!(
-                found.jacobian[(i, j)].bits(),
-                rows[i][j].bits(),
-                "{IN} to {OUT}: jacobian {i}, {j}"
+                a.bits(),
+                b.bits(),
+                "{ROWS} x {COLS}, entry {i}, {j}: {a} {b}"
             );
         }
     }
-    assert_eq!(
-        network.value(&SVector::from(x), &mut workspace),
-        found.value
-    );
+}
+
+const ENOUGH: usize = 20_000;
+
+/// The network in the order `O` against the plain loops, in bits: value, Jacobian, two choices of
+/// columns and both products.
+fn check_order<T, L, O, const IN: usize, const OUT: usize>(layers: &L, numbers: &mut Numbers)
+where
+    T: Number,
+    L: Layer<Scalar = T, Input = Const<IN>, Output = Const<OUT>> + Layers<T> + Clone,
+    O: Order,
+{
+    let plain = layers.plain();
+    let network = Network::<L, O>::with_order(layers.clone());
+    let mut workspace = Box::new(Workspace::<T, ENOUGH>::new());
+    let x: [T; IN] = std::array::from_fn(|_| numbers.next());
+    let (y, slopes) = plain_value(&plain, &x);
+    let column = |numbers: &[T]| -> Vec<Vec<T>> { numbers.iter().map(|&x| vec![x]).collect() };
+    let y = column(&y);
+    let x = SVector::from(x);
+    same(&network.value(&x, &mut workspace), &y);
+
+    let cut = Network::<L, O>::CUT;
+    let jacobian = plain_jacobian(&plain, &slopes, cut);
+    let found = network.evaluate(&x, &mut workspace);
+    same(&found.value, &y);
+    same(&found.jacobian, &jacobian);
+
+    // The first column, for which another order may be the cheapest.
+    let jacobian = plain_jacobian(&plain, &slopes, Network::<L, O>::columns_cut(1));
+    let found = network.columns::<0, 1, _>(&x, &mut workspace);
+    same(&found.value, &y);
+    same(&found.jacobian, &jacobian);
+
+    let v: [T; IN] = std::array::from_fn(|_| numbers.next());
+    let found = network.jvp(&x, &v.into(), &mut workspace);
+    let mut tangent = column(&v);
+    for (layer, slope) in plain.iter().zip(&slopes) {
+        tangent = scale_rows(slope, &product(&layer.weight, &tangent));
+    }
+    same(&found.value, &y);
+    same(&found.tangent, &tangent);
+
+    let w: [T; OUT] = std::array::from_fn(|_| numbers.next());
+    let found = network.vjp(&x, &w.into(), &mut workspace);
+    let mut row = vec![w.to_vec()];
+    for (layer, slope) in plain.iter().zip(&slopes).rev() {
+        row = product(&scale_columns(&row, slope), &layer.weight);
+    }
+    same(&found.value, &y);
+    same(&found.cotangent, &column(&row[0]));
+}
+
+/// The layers in every kind of order.
+fn check<T, L, const IN: usize, const OUT: usize>(layers: &L, numbers: &mut Numbers)
+where
+    T: Number,
+    L: Layer<Scalar = T, Input = Const<IN>, Output = Const<OUT>> + Layers<T> + Clone,
+{
+    check_order::<T, L, Auto, IN, OUT>(layers, numbers);
+    check_order::<T, L, Forward, IN, OUT>(layers, numbers);
+    check_order::<T, L, Reverse, IN, OUT>(layers, numbers);
 }
 
 fn pair<T: Number, const IN: usize, const OUT: usize>(numbers: &mut Numbers) {
     let only = numbers.dense::<T, IN, OUT>();
-    check(only, &[&only], numbers);
+    check(&only, numbers);
     let (first, last) = (numbers.dense::<T, 3, IN>(), numbers.dense::<T, IN, OUT>());
-    check(chain![first, last], &[&first, &last], numbers);
+    check(&chain![first, last], numbers);
     let (first, last) = (numbers.dense::<T, IN, OUT>(), numbers.dense::<T, OUT, 2>());
-    check(chain![first, last], &[&first, &last], numbers);
+    check(&chain![first, last], numbers);
 }
 
 #[test]
@@ -158,8 +260,8 @@ fn all_small_sizes() {
             pair::<f64, $in, $out>(numbers);
         )* };
     }
-    pairs!(1 2 3 4 5, [1 2 3 4 5]);
-    pairs!(6 7 8 9, [1 9]);
+    pairs!(1 2 3, [1 2 3 4]);
+    pairs!(5 9, [1 6]);
 }
 
 #[test]
@@ -179,21 +281,85 @@ fn widths_about_the_blocks() {
 fn arrays_are_chains() {
     fn arrays<T: Number, const DEPTH: usize>(numbers: &mut Numbers) {
         let array: [_; DEPTH] = std::array::from_fn(|_| numbers.dense::<T, 7, 7>());
-        check(array, &[&array], numbers);
+        check(&array, numbers);
         let (first, last) = (numbers.dense::<T, 4, 7>(), numbers.dense::<T, 7, 3>());
-        check(
-            chain![first, array, last],
-            &[&first, &array, &last],
-            numbers,
-        );
-        let nested = [array, array];
-        check(nested, &[&array, &array], numbers);
+        check(&chain![first, array.clone(), last], numbers);
+        check(&[array.clone(), array], numbers);
     }
     let numbers = &mut Numbers(3);
     arrays::<f32, 1>(numbers);
     arrays::<f64, 2>(numbers);
     arrays::<f32, 3>(numbers);
     arrays::<f64, 12>(numbers);
+}
+
+/// Cuts before, inside and after an array, and inside arrays of chains.
+#[test]
+fn every_cut() {
+    fn cuts<T: Number>(numbers: &mut Numbers) {
+        let two =
+            |numbers: &mut Numbers| chain![numbers.dense::<T, 6, 9>(), numbers.dense::<T, 9, 6>()];
+        let layers = chain![
+            numbers.dense::<T, 5, 7>(),
+            [numbers.dense::<T, 7, 7>(), numbers.dense::<T, 7, 7>()],
+            numbers.dense::<T, 7, 6>(),
+            [two(numbers), two(numbers)],
+            numbers.dense::<T, 6, 4>(),
+        ];
+        macro_rules! cuts {
+            ($($cut:literal)*) => { $(
+                check_order::<T, _, Cut<$cut>, 5, 4>(&layers, numbers);
+                assert_eq!(shape(&layers).depth(), 9);
+            )* };
+        }
+        cuts!(0 1 2 3 4 5 6 7 8 9 10);
+    }
+    cuts::<f32>(&mut Numbers(6));
+    cuts::<f64>(&mut Numbers(7));
+}
+
+fn shape<L: Layer>(_: &L) -> fnn_core::Shape<'static> {
+    L::SHAPE
+}
+
+/// A Jacobian larger than everything before it: a cut at a bottleneck.
+#[test]
+fn a_jacobian_larger_than_the_panels() {
+    let numbers = &mut Numbers(9);
+    let layers = chain![numbers.dense::<f32, 10, 2>(), numbers.dense::<f32, 2, 31>()];
+    check_order::<f32, _, Cut<1>, 10, 31>(&layers, numbers);
+    check(&layers, numbers);
+}
+
+/// Columns in the middle and at the end, in every order.
+#[test]
+fn chosen_columns_are_columns() {
+    fn columns<O: Order, const FIRST: usize, const COLS: usize>() {
+        let numbers = &mut Numbers(8);
+        let layers = chain![
+            numbers.dense::<f32, 7, 9>(),
+            numbers.dense::<f32, 9, 5>(),
+            numbers.dense::<f32, 5, 6>()
+        ];
+        let network = Network::<_, O>::with_order(layers);
+        let mut workspace = Workspace::<f32, ENOUGH>::new();
+        let x = SVector::from([0.1, -0.2, 0.3, -0.4, 0.5, -0.6, 0.7]);
+        let all = network.evaluate(&x, &mut workspace);
+        let some = network.columns::<FIRST, COLS, _>(&x, &mut workspace);
+        assert_eq!(some.value, all.value);
+        for j in 0..COLS {
+            assert_eq!(some.jacobian.column(j), all.jacobian.column(FIRST + j));
+        }
+    }
+    macro_rules! orders {
+        ($($order:ty)*) => { $(
+            columns::<$order, 0, 7>();
+            columns::<$order, 0, 3>();
+            columns::<$order, 2, 4>();
+            columns::<$order, 6, 1>();
+        )* };
+    }
+    orders!(Forward Reverse Cut<1> Cut<2>);
 }
 
 #[test]
@@ -211,9 +377,17 @@ fn constants_of_the_seed_network() {
         4 * 32 + 32 + 4 * (32 * 32 + 32) + 32 * 3 + 3
     );
     assert_eq!(Seed::VALUE_MULTIPLY_ADDS, 4320);
-    assert_eq!(Seed::JACOBIAN_MULTIPLY_ADDS, 16768);
-    assert_eq!(Seed::WORKSPACE, 2 * 32 * 5);
+    assert_eq!(Seed::FORWARD_MULTIPLY_ADDS, 16768);
+    assert_eq!(Seed::REVERSE_MULTIPLY_ADDS, 12672);
+    assert_eq!((Seed::CUT, Seed::JACOBIAN_MULTIPLY_ADDS), (0, 12672));
     assert_eq!(Seed::VALUE_WORKSPACE, 2 * 32);
+    // Two panels of three outputs for 32 neurons, and a slope for each neuron of all layers.
+    assert_eq!(Seed::WORKSPACE, 2 * 32 * 3 + 5 * 32 + 3);
+    assert_eq!(Seed::JVP_WORKSPACE, 4 * 32);
+    assert_eq!(Seed::VJP_WORKSPACE, 2 * 32 + 5 * 32 + 3);
+    // One column is cheaper forward than three rows back.
+    assert_eq!(Seed::columns_multiply_adds(1), 4 * 1024 + 96);
+    assert_eq!(Seed::columns_workspace(1), 2 * 2 * 32);
 }
 
 #[test]
@@ -223,7 +397,7 @@ fn a_replay_finds_one_changed_bit() {
         numbers.dense::<f32, 3, 5>(),
         numbers.dense::<f32, 5, 2>()
     ]);
-    let mut workspace = Workspace::<f32, 40>::new();
+    let mut workspace = Workspace::<f32, ENOUGH>::new();
     let input = [0.25, -0.5, 0.75];
     let found = network.evaluate(&SVector::from(input), &mut workspace);
     let mut record = fnn_core::Record {
@@ -258,7 +432,7 @@ fn not_a_number_goes_through() {
         numbers.dense::<f32, 3, 5>(),
         numbers.dense::<f32, 5, 2>()
     ]);
-    let mut workspace = Workspace::<f32, 40>::new();
+    let mut workspace = Workspace::<f32, ENOUGH>::new();
     let found = network.evaluate(&SVector::from([0.5, f32::NAN, 0.5]), &mut workspace);
     assert!(
         found

@@ -8,6 +8,10 @@
 use std::{array, env, error::Error, fs, hint::black_box, path::Path, time::Instant};
 
 use fnn_core::{SMatrix, SVector};
+use fnn_std::{
+    Activation, Evaluator, Model, Precision,
+    model::{Layer, Tensor},
+};
 use libloading::Library;
 use num_dual::{DualNum, DualSVec32};
 
@@ -144,6 +148,29 @@ impl WithC {
     }
 }
 
+/// The network as `fnn-std` reads it from a file.
+fn model(weights: &Weights) -> fnn_std::Result<Model> {
+    let layer = |weight: &[f32], bias: &[f32], activation| {
+        let tensor = |name: &str, shape, numbers: &[f32]| Tensor {
+            name: name.to_owned(),
+            shape,
+            numbers: numbers.iter().map(|&x| x.into()).collect(),
+        };
+        let shape = vec![bias.len(), weight.len() / bias.len()];
+        let bias = tensor("bias", vec![bias.len()], bias);
+        Layer::new(tensor("weight", shape, weight), Some(bias), activation)
+    };
+    let first = (weights.first.as_flattened(), &weights.first_bias);
+    let hidden = weights.hidden.iter().map(|w| w.as_flattened());
+    let mut layers = Vec::new();
+    for (weight, bias) in [first].into_iter().chain(hidden.zip(&weights.hidden_bias)) {
+        layers.push(layer(weight, bias, Activation::Mish)?);
+    }
+    let last = weights.last.as_flattened();
+    layers.push(layer(last, &weights.last_bias, Activation::Identity)?);
+    Model::new(layers, Precision::F32)
+}
+
 /// Inputs in (-1, 1), so that no contender may remember the last one.
 fn inputs() -> Vec<Input> {
     (0..64)
@@ -155,7 +182,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     let network = black_box(&NETWORK);
     let weights = black_box(&seed_weights);
     let mut workspace = seed::Workspace::new();
-    let mut workspace_of_value = workspace;
+    let mut workspace_of_value = seed::Workspace::new();
+    let mut evaluator = Evaluator::<f32>::new(&model(weights)?)?;
     let with_nalgebra = WithNalgebra::new(weights);
     let c = [
         (
@@ -175,6 +203,14 @@ fn main() -> Result<(), Box<dyn Error>> {
             Box::new(|x| {
                 let y = network.evaluate(x, &mut workspace);
                 (y.value, y.jacobian)
+            }),
+        ),
+        (
+            "fnn-std",
+            Box::new(move |x| {
+                let (mut y, mut j) = ([0.0; 3], [0.0; 12]);
+                let _ = evaluator.evaluate(x.as_slice(), &mut y, &mut j);
+                (Output::from(y), Jacobian::from_row_slice(&j))
             }),
         ),
         (

@@ -3,7 +3,6 @@
 use std::{
     fmt,
     path::{Path, PathBuf},
-    str::FromStr,
 };
 
 use crate::{
@@ -12,6 +11,7 @@ use crate::{
     evaluator::{Evaluator, Float},
     file, import,
     model::{Model, Precision},
+    order::Order,
 };
 
 /// What [`run`] is told: the options of `fnn eval`.
@@ -30,20 +30,6 @@ pub struct Options {
     pub order: Order,
     /// How the model is read.
     pub import: import::Options,
-}
-
-/// The order in which the Jacobian is accumulated.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Order {
-    /// The order with the fewest multiply-adds of those that there are.
-    #[default]
-    Auto,
-    /// From the inputs on.
-    Forward,
-    /// From the outputs back.
-    Reverse,
-    /// Forward through this many layers, in reverse through the others.
-    Cut(usize),
 }
 
 /// What [`run`] found and did not write to files: the first rows, to be displayed.
@@ -77,19 +63,12 @@ const SHOWN: usize = 3;
 ///
 /// # Errors
 /// Whatever keeps it from being done: a file that cannot be read, is damaged or does not fit the
-/// model; a file that cannot be written; an order other than forward, which is the only one there
-/// is.
+/// model; a file that cannot be written; an order with a cut after more layers than there are.
 pub fn run(
     model: &Path,
     options: &Options,
     progress: &mut dyn FnMut(usize, usize),
 ) -> Result<Option<Report>> {
-    if let Order::Reverse | Order::Cut(_) = options.order {
-        return Err(Error::refused(
-            "the Jacobian cannot be accumulated in this order yet: forward is what there is",
-        )
-        .with_help("leave --order out, or say --order forward"));
-    }
     file::keep(
         &[Some(model), Some(&options.input)],
         &[options.output.as_deref(), options.jacobian.as_deref()],
@@ -133,7 +112,7 @@ fn evaluate<T: Float>(
         shown
     };
 
-    let mut evaluator = Evaluator::<T>::new(model)?;
+    let mut evaluator = Evaluator::<T>::with_order(model, options.order)?;
     let mut value = vec![T::ZERO; outputs];
     let mut jacobian = vec![T::ZERO; if with_jacobian { outputs * inputs } else { 0 }];
     let mut x = vec![T::ZERO; inputs];
@@ -240,25 +219,6 @@ impl fmt::Display for Report {
     }
 }
 
-impl FromStr for Order {
-    type Err = Error;
-
-    /// # Errors
-    /// Anything but `auto`, `forward`, `reverse` and a number of layers.
-    fn from_str(text: &str) -> Result<Self> {
-        match text {
-            "auto" => Ok(Self::Auto),
-            "forward" => Ok(Self::Forward),
-            "reverse" => Ok(Self::Reverse),
-            _ => text.parse().map(Self::Cut).map_err(|_| {
-                Error::refused(format!(
-                    "the order `{text}` is not `auto`, `forward`, `reverse` or a number of layers"
-                ))
-            }),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -282,16 +242,6 @@ mod tests {
              jacobian    x    speed\n\
              y         1.0  -2.5e-7\n\
              2 more rows are not shown; --output and --jacobian write all\n"
-        );
-    }
-
-    #[test]
-    fn orders_parse() {
-        assert_eq!("auto".parse::<Order>().unwrap(), Order::Auto);
-        assert_eq!("3".parse::<Order>().unwrap(), Order::Cut(3));
-        assert_eq!(
-            "back".parse::<Order>().unwrap_err().to_string(),
-            "the order `back` is not `auto`, `forward`, `reverse` or a number of layers"
         );
     }
 }

@@ -1,15 +1,20 @@
 //! The network of a model that is known when the program runs, with the bits of the network that
 //! is known when it is compiled.
 
-use std::{array, sync::Arc};
+mod packed;
+mod simd;
 
-use fnn_core::{Activation as Function, kernel};
+use std::{mem, ops::Range, sync::Arc, thread};
+
+use fnn_core::Shape;
 
 use crate::{
-    activation::Activation,
     error::{Error, Result},
-    model::{Layer, Model, Precision},
+    model::{Model, Precision},
+    order::Order,
 };
+use packed::Packed;
+use simd::{Simd, Sums};
 
 /// A number format in which a model is evaluated: `f32` or `f64`.
 pub trait Float: fnn_core::Scalar {
@@ -54,72 +59,80 @@ impl Float for f64 {
 /// A model, ready to be evaluated in the number format `T`.
 ///
 /// Value and Jacobian have, bit for bit, what [`fnn_core::Network`] computes from the same
-/// weights: both run the same sums in the same order and the same activations. An `f64` model
-/// evaluated in `f32` has its weights rounded; an `f32` model evaluated in `f64` has them widened.
+/// weights in the same order of accumulation: both run the same sums and the same activations. An
+/// `f64` model evaluated in `f32` has its weights rounded; an `f32` model evaluated in `f64` has them
+/// widened.
 ///
-/// A clone shares the weights and has scratch memory of its own: one clone for each thread.
-/// After [`new`](Self::new) nothing allocates.
+/// It uses the widest vectors of the processor that it runs on, whatever the program was compiled
+/// for. A clone shares the weights and has scratch memory of its own: one clone for each thread.
+/// After the first call of a function nothing allocates.
 #[derive(Debug, Clone)]
 pub struct Evaluator<T> {
     layers: Arc<[Packed<T>]>,
-    inputs: usize,
-    outputs: usize,
-    /// What a layer reads and what it writes: 1 + inputs columns, the value first, then the
-    /// tangents ∂/∂x₀, ∂/∂x₁ …
+    sizes: Arc<[usize]>,
+    order: Order,
+    simd: Simd,
+    /// What a layer reads and what it writes: columns, the value first, then the tangents; in
+    /// reverse rows of cotangents.
     front: Vec<T>,
     back: Vec<T>,
-    slope: Vec<T>,
+    /// The slopes of one layer, or of those whose cotangents are still to come.
+    slopes: Vec<T>,
+    /// The tangents at the cut, packed to be multiplied by cotangents.
+    kept: Vec<T>,
 }
-
-/// A layer in the order in which it is read.
-#[derive(Debug)]
-struct Packed<T> {
-    inputs: usize,
-    /// Neurons in blocks of [`lanes`], the last filled up with zeros: for each block the weights
-    /// of its first input, of its second, and so on.
-    weight: Vec<T>,
-    /// Filled up in the same way.
-    bias: Vec<T>,
-    activation: Activation,
-}
-
-/// Bytes of a block of neurons: its sums for [`TILE`] columns fill the registers of the target.
-const BLOCK: usize = if cfg!(target_feature = "avx") { 64 } else { 32 };
-
-/// Columns that are summed at once at most.
-const TILE: usize = 5;
 
 impl<T: Float> Evaluator<T> {
-    /// The evaluator of `model`.
+    /// The evaluator of `model`, which accumulates Jacobians in the order with the fewest
+    /// multiply-adds.
     ///
     /// # Errors
     /// A weight that is too large for the format `T`.
     pub fn new(model: &Model) -> Result<Self> {
-        let layers: Arc<[_]> = model
-            .layers()
-            .iter()
-            .map(Packed::new)
-            .collect::<Result<_>>()?;
-        let widest = layers.iter().map(Packed::column).max().unwrap_or(0);
-        let panel = (widest * (1 + model.inputs())).max(model.inputs());
+        Self::with_order(model, Order::Auto)
+    }
+
+    /// The evaluator of `model`, which accumulates Jacobians in this order.
+    ///
+    /// # Errors
+    /// A weight that is too large for the format `T`; a cut after more layers than there are.
+    pub fn with_order(model: &Model, order: Order) -> Result<Self> {
+        order.check(&model.shape())?;
+        let simd = Simd::widest();
+        let layers = model.layers().iter();
         Ok(Self {
-            layers,
-            inputs: model.inputs(),
-            outputs: model.outputs(),
-            front: vec![T::ZERO; panel],
-            back: vec![T::ZERO; panel],
-            slope: vec![T::ZERO; widest],
+            layers: layers
+                .map(|layer| Packed::new(layer, simd.lanes::<T>()))
+                .collect::<Result<_>>()?,
+            sizes: model.sizes().into(),
+            order,
+            simd,
+            front: Vec::new(),
+            back: Vec::new(),
+            slopes: Vec::new(),
+            kept: Vec::new(),
         })
     }
 
     /// How many inputs the model has.
     pub fn inputs(&self) -> usize {
-        self.inputs
+        self.shape().inputs()
     }
 
     /// How many outputs the model has.
     pub fn outputs(&self) -> usize {
-        self.outputs
+        self.shape().outputs()
+    }
+
+    /// The sizes of its layers, from which the counts of multiply-adds follow.
+    pub fn shape(&self) -> Shape<'_> {
+        Shape::Sizes(&self.sizes)
+    }
+
+    /// After which layer forward accumulation ends for all columns of the Jacobian: 0 is reverse
+    /// alone, the depth forward alone.
+    pub fn cut(&self) -> usize {
+        self.order.cut(&self.shape(), self.inputs())
     }
 
     /// Writes the output for the input `x` to `value`. A NaN among the inputs is no error.
@@ -128,15 +141,13 @@ impl<T: Float> Evaluator<T> {
     /// `x` is not as long as the model has inputs, `value` not as long as it has outputs.
     pub fn value(&mut self, x: &[T], value: &mut [T]) -> Result<()> {
         self.check(x, value)?;
-        self.front[..x.len()].copy_from_slice(x);
-        let mut length = x.len();
-        for layer in self.layers.iter() {
-            sums(layer, (&self.front, length), &mut self.back, 1);
-            length = layer.column();
-            activate(layer.activation, &mut self.back[..length], None);
-            std::mem::swap(&mut self.front, &mut self.back);
+        self.start(x, 1);
+        for layer in self.layers.clone().iter() {
+            self.sum(layer, 1);
+            self.simd
+                .activate(layer.activation, &mut self.front[..layer.column()], None);
         }
-        value.copy_from_slice(&self.front[..self.outputs]);
+        value.copy_from_slice(&self.front[..value.len()]);
         Ok(())
     }
 
@@ -148,253 +159,378 @@ impl<T: Float> Evaluator<T> {
     /// `x` is not as long as the model has inputs, `value` not as long as it has outputs,
     /// `jacobian` not as long as their product.
     pub fn evaluate(&mut self, x: &[T], value: &mut [T], jacobian: &mut [T]) -> Result<()> {
+        self.columns(x, 0..self.inputs(), value, jacobian)
+    }
+
+    /// Writes the output for the input `x` to `value` and the columns of its Jacobian by the inputs
+    /// in `inputs` to `jacobian`, row by row. The order of accumulation is the cheapest for so many
+    /// columns where none is forced.
+    ///
+    /// # Errors
+    /// As [`evaluate`](Self::evaluate); and inputs that the model does not have, or none.
+    pub fn columns(
+        &mut self,
+        x: &[T],
+        inputs: Range<usize>,
+        value: &mut [T],
+        jacobian: &mut [T],
+    ) -> Result<()> {
         self.check(x, value)?;
-        if jacobian.len() != self.inputs * self.outputs {
+        if inputs.is_empty() || inputs.end > self.inputs() {
             return Err(Error::refused(format!(
-                "room for {} derivatives, wanted {} x {}",
-                jacobian.len(),
-                self.outputs,
-                self.inputs
+                "the columns {inputs:?}, wanted some of 0..{}",
+                self.inputs()
             )));
         }
-        self.front[..x.len()].copy_from_slice(x);
-        let mut length = x.len();
-        let mut first = true;
-        for layer in self.layers.iter() {
-            let columns = if first { 1 } else { 1 + self.inputs };
-            sums(layer, (&self.front, length), &mut self.back, columns);
-            length = layer.column();
-            let (value, tangents) = self.back.split_at_mut(length);
-            let slope = &mut self.slope[..length];
-            activate(layer.activation, value, Some(slope));
-            let tangents = tangents.chunks_exact_mut(length).take(self.inputs);
-            if first {
-                first_tangents(layer, slope, tangents);
-            } else {
-                for tangent in tangents {
-                    for (t, &slope) in tangent.iter_mut().zip(&*slope) {
-                        *t = slope * *t;
-                    }
+        let count = inputs.len();
+        if jacobian.len() != count * value.len() {
+            return Err(Error::refused(format!(
+                "room for {} derivatives, wanted {} x {count}",
+                jacobian.len(),
+                self.outputs(),
+            )));
+        }
+        let depth = self.layers.len();
+        let cut = self.order.cut(&self.shape(), count);
+        self.start(x, 1 + if cut > 0 { count } else { 0 });
+        if cut > 0 {
+            self.forward(cut, &inputs);
+        }
+        if cut == depth {
+            let length = self.layers[depth - 1].column();
+            let (y, tangents) = self.front.split_at(length);
+            value.copy_from_slice(&y[..value.len()]);
+            for (j, tangent) in tangents.chunks_exact(length).take(count).enumerate() {
+                let row = jacobian.iter_mut().skip(j).step_by(count);
+                for (d, &t) in row.zip(tangent) {
+                    *d = t;
                 }
             }
-            first = false;
-            std::mem::swap(&mut self.front, &mut self.back);
+            return Ok(());
         }
-        let (y, tangents) = self.front.split_at(length);
-        value.copy_from_slice(&y[..self.outputs]);
-        for (j, tangent) in tangents.chunks_exact(length).take(self.inputs).enumerate() {
-            let row = jacobian.iter_mut().skip(j).step_by(self.inputs);
-            for (d, &t) in row.zip(tangent) {
-                *d = t;
-            }
+        if cut > 0 {
+            self.keep(cut, count);
+        }
+        self.slopes(cut);
+        value.copy_from_slice(&self.front[..value.len()]);
+        let rows = value.len();
+        self.last_cotangents(rows);
+        let mut end = self.slopes.len() - self.layers[depth - 1].column();
+        for layer in (cut.max(1)..depth - 1).rev() {
+            self.cotangents(layer, rows, &mut end);
+        }
+        // The rows of the Jacobian, and where in them its columns begin.
+        let (length, from) = if cut == 0 {
+            self.cotangents(0, rows, &mut end);
+            (self.layers[0].row(), inputs.start)
+        } else {
+            (self.join(cut, rows, count), 0)
+        };
+        for (row, found) in jacobian
+            .chunks_exact_mut(count)
+            .zip(self.front.chunks_exact(length))
+        {
+            row.copy_from_slice(&found[from..from + count]);
         }
         Ok(())
     }
 
+    /// Writes the output for the input `x` to `value` and the product of its Jacobian there with
+    /// the tangent `v` to `tangent`, at the cost of two values.
+    ///
+    /// # Errors
+    /// `x` or `v` is not as long as the model has inputs, `value` or `tangent` not as long as it
+    /// has outputs.
+    pub fn jvp(&mut self, x: &[T], v: &[T], value: &mut [T], tangent: &mut [T]) -> Result<()> {
+        self.check(x, value)?;
+        self.check(v, tangent)?;
+        self.start(x, 2);
+        self.front[x.len()..][..v.len()].copy_from_slice(v);
+        let mut length = x.len();
+        for layer in self.layers.clone().iter() {
+            self.tangents(layer, length, 1);
+            length = layer.column();
+        }
+        value.copy_from_slice(&self.front[..value.len()]);
+        tangent.copy_from_slice(&self.front[length..][..tangent.len()]);
+        Ok(())
+    }
+
+    /// Writes the output for the input `x` to `value` and the product of the cotangent `w` with its
+    /// Jacobian there, wᵀ·J, to `cotangent`, at the cost of two values.
+    ///
+    /// # Errors
+    /// `x` or `cotangent` is not as long as the model has inputs, `value` or `w` not as long as it
+    /// has outputs.
+    pub fn vjp(&mut self, x: &[T], w: &[T], value: &mut [T], cotangent: &mut [T]) -> Result<()> {
+        self.check(x, value)?;
+        self.check(cotangent, w)?;
+        self.start(x, 1);
+        self.slopes(0);
+        value.copy_from_slice(&self.front[..value.len()]);
+        self.front[..w.len()].copy_from_slice(w);
+        let mut end = self.slopes.len();
+        for layer in (0..self.layers.len()).rev() {
+            self.cotangents(layer, 1, &mut end);
+        }
+        cotangent.copy_from_slice(&self.front[..cotangent.len()]);
+        Ok(())
+    }
+
+    /// Evaluates many inputs on this many threads: `x` holds one input after the other, `value` and
+    /// `jacobian` what [`evaluate`](Self::evaluate) writes for each. The bits do not depend on the
+    /// number of threads.
+    ///
+    /// # Errors
+    /// `x` is not a whole number of inputs, or there is not as much room for what is written.
+    pub fn batch(
+        &mut self,
+        x: &[T],
+        value: &mut [T],
+        jacobian: &mut [T],
+        threads: usize,
+    ) -> Result<()> {
+        let (inputs, outputs) = (self.inputs(), self.outputs());
+        let rows = x.len() / inputs;
+        let fits = x.len() == rows * inputs
+            && value.len() == rows * outputs
+            && jacobian.len() == rows * outputs * inputs;
+        if !fits {
+            return Err(Error::refused(format!(
+                "{} numbers of inputs and room for {} outputs and {} derivatives, wanted {inputs}, \
+                 {outputs} and {} for each input",
+                x.len(),
+                value.len(),
+                jacobian.len(),
+                inputs * outputs
+            )));
+        }
+        let share = rows.div_ceil(threads.max(1)).max(1);
+        let parts = x
+            .chunks(share * inputs)
+            .zip(value.chunks_mut(share * outputs))
+            .zip(jacobian.chunks_mut(share * outputs * inputs));
+        let run = |evaluator: &mut Self, x: &[T], value: &mut [T], jacobian: &mut [T]| {
+            let rows = x
+                .chunks_exact(inputs)
+                .zip(value.chunks_exact_mut(outputs))
+                .zip(jacobian.chunks_exact_mut(outputs * inputs));
+            for ((x, value), jacobian) in rows {
+                evaluator.evaluate(x, value, jacobian)?;
+            }
+            Ok(())
+        };
+        thread::scope(|scope| {
+            let mut workers = Vec::new();
+            let mut own = None;
+            for ((x, value), jacobian) in parts {
+                if own.is_none() {
+                    own = Some((x, value, jacobian));
+                    continue;
+                }
+                let mut evaluator = self.clone();
+                workers.push(scope.spawn(move || run(&mut evaluator, x, value, jacobian)));
+            }
+            if let Some((x, value, jacobian)) = own {
+                run(self, x, value, jacobian)?;
+            }
+            for worker in workers {
+                worker
+                    .join()
+                    .unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
+            }
+            Ok(())
+        })
+    }
+
+    /// Room for so many columns of any layer, the input first.
+    fn start(&mut self, x: &[T], columns: usize) {
+        let longest = self.layers.iter().map(Packed::column).max().unwrap_or(0);
+        self.room(columns * longest.max(x.len()));
+        self.front[..x.len()].copy_from_slice(x);
+    }
+
+    fn room(&mut self, numbers: usize) {
+        for panel in [&mut self.front, &mut self.back] {
+            if panel.len() < numbers {
+                panel.resize(numbers, T::ZERO);
+            }
+        }
+    }
+
+    /// The sums of one column, from one panel to the other.
+    fn sum(&mut self, layer: &Packed<T>, columns: usize) {
+        self.simd.sums(Sums {
+            left: &layer.weight,
+            bias: Some(&layer.bias),
+            terms: layer.inputs,
+            right: (&self.front, layer.inputs),
+            output: &mut self.back[..columns * layer.column()],
+            columns,
+        });
+        mem::swap(&mut self.front, &mut self.back);
+    }
+
+    /// Value and tangents through the first `cut` layers.
+    fn forward(&mut self, cut: usize, inputs: &Range<usize>) {
+        let layers = self.layers.clone();
+        self.sum(&layers[0], 1);
+        let length = layers[0].column();
+        let (value, tangents) = self.front.split_at_mut(length);
+        self.slopes.resize(length, T::ZERO);
+        self.simd
+            .activate(layers[0].activation, value, Some(&mut self.slopes));
+        // The tangents of the input are the unit vectors, so that ∂/∂xⱼ is the slope times column j
+        // of the weights.
+        let tangents = &mut tangents[..inputs.len() * length];
+        for (j, tangent) in inputs.clone().zip(tangents.chunks_exact_mut(length)) {
+            layers[0].copy_column(j, tangent);
+        }
+        self.simd.scale(tangents, &self.slopes);
+        let mut length = length;
+        for layer in &layers[1..cut] {
+            self.tangents(layer, length, inputs.len());
+            length = layer.column();
+        }
+    }
+
+    /// Value and tangents through one layer, from columns of this length.
+    fn tangents(&mut self, layer: &Packed<T>, length: usize, tangents: usize) {
+        let columns = 1 + tangents;
+        self.simd.sums(Sums {
+            left: &layer.weight,
+            bias: Some(&layer.bias),
+            terms: layer.inputs,
+            right: (&self.front, length),
+            output: &mut self.back[..columns * layer.column()],
+            columns,
+        });
+        let (value, tangents) = self.back[..columns * layer.column()].split_at_mut(layer.column());
+        self.slopes.resize(layer.column(), T::ZERO);
+        self.simd
+            .activate(layer.activation, value, Some(&mut self.slopes));
+        self.simd.scale(tangents, &self.slopes);
+        mem::swap(&mut self.front, &mut self.back);
+    }
+
+    /// The tangents after layer `cut`, packed.
+    fn keep(&mut self, cut: usize, columns: usize) {
+        let lanes = self.simd.lanes::<T>();
+        let layer = &self.layers[cut - 1];
+        let (neurons, length) = (self.sizes[cut], layer.column());
+        self.kept
+            .resize(columns.next_multiple_of(lanes) * neurons, T::ZERO);
+        let tangents = self.front[length..].chunks_exact(length).take(columns);
+        for (c, tangent) in tangents.enumerate() {
+            let block = &mut self.kept[c / lanes * lanes * neurons..];
+            let row = block.iter_mut().skip(c % lanes).step_by(lanes);
+            for (kept, &t) in row.zip(&tangent[..neurons]) {
+                *kept = t;
+            }
+        }
+    }
+
+    /// The value through the layers after `cut`, whose slopes are kept, one layer after the other.
+    fn slopes(&mut self, cut: usize) {
+        let layers = self.layers.clone();
+        let total = layers[cut..].iter().map(Packed::column).sum();
+        self.slopes.resize(total, T::ZERO);
+        let mut from = 0;
+        for layer in &layers[cut..] {
+            self.sum(layer, 1);
+            let length = layer.column();
+            self.simd.activate(
+                layer.activation,
+                &mut self.front[..length],
+                Some(&mut self.slopes[from..from + length]),
+            );
+            from += length;
+        }
+    }
+
+    /// The cotangents of the outputs by the inputs of the last layer: its weights, row i scaled by
+    /// slope i.
+    fn last_cotangents(&mut self, rows: usize) {
+        let layers = self.layers.clone();
+        let Some(last) = layers.last() else {
+            return;
+        };
+        let longest = layers.iter().map(Packed::row).max().unwrap_or(0);
+        self.room(rows * longest);
+        let slopes = &self.slopes[self.slopes.len() - last.column()..];
+        for (i, row) in self
+            .front
+            .chunks_exact_mut(last.row())
+            .take(rows)
+            .enumerate()
+        {
+            last.copy_row(i, row);
+            for number in row {
+                *number = slopes[i] * *number;
+            }
+        }
+    }
+
+    /// Cotangents through the layer with this number, from 0: by its outputs in, by its inputs out.
+    /// Its slopes end at `end`.
+    fn cotangents(&mut self, number: usize, rows: usize, end: &mut usize) {
+        let layers = self.layers.clone();
+        let layer = &layers[number];
+        let length = layer.column();
+        let slopes = &self.slopes[*end - length..*end];
+        *end -= length;
+        let panel = &mut self.front[..rows * length];
+        self.simd.scale(panel, slopes);
+        self.simd.sums(Sums {
+            left: layer.transposed(),
+            bias: None,
+            terms: self.sizes[number + 1],
+            right: (panel, length),
+            output: &mut self.back[..rows * layer.row()],
+            columns: rows,
+        });
+        mem::swap(&mut self.front, &mut self.back);
+    }
+
+    /// The cotangents times the tangents kept after layer `cut`; how long the rows of the product
+    /// are.
+    fn join(&mut self, cut: usize, rows: usize, columns: usize) -> usize {
+        let length = columns.next_multiple_of(self.simd.lanes::<T>());
+        self.room(rows * length);
+        let terms = self.sizes[cut];
+        self.simd.sums(Sums {
+            left: &self.kept[..length * terms],
+            bias: None,
+            terms,
+            right: (&self.front, self.layers[cut].row()),
+            output: &mut self.back[..rows * length],
+            columns: rows,
+        });
+        mem::swap(&mut self.front, &mut self.back);
+        length
+    }
+
     fn check(&self, x: &[T], value: &[T]) -> Result<()> {
-        if x.len() != self.inputs || value.len() != self.outputs {
+        if x.len() != self.inputs() || value.len() != self.outputs() {
             return Err(Error::refused(format!(
                 "{} inputs and room for {} outputs, wanted {} and {}",
                 x.len(),
                 value.len(),
-                self.inputs,
-                self.outputs
+                self.inputs(),
+                self.outputs()
             )));
         }
         Ok(())
-    }
-}
-
-impl<T: Float> Packed<T> {
-    fn new(layer: &Layer) -> Result<Self> {
-        let lanes = lanes::<T>();
-        let blocks = layer.outputs().div_ceil(lanes);
-        let number = |w: f64| {
-            let rounded = T::from_f64(w);
-            if rounded.to_f64().is_infinite() {
-                return Err(Error::refused(format!(
-                    "the layer of `{}` holds {w:e}, which is too large for {}",
-                    layer.name(),
-                    T::PRECISION
-                ))
-                .with_help("evaluate it with --precision f64"));
-            }
-            Ok(rounded)
-        };
-        if let Some(parameter) = layer.activation().parameter() {
-            number(parameter)?;
-        }
-        let mut weight = vec![T::ZERO; blocks * lanes * layer.inputs()];
-        for (j, column) in layer.columns().enumerate() {
-            for (i, w) in column.enumerate() {
-                let (block, lane) = (i / lanes, i % lanes);
-                weight[(block * layer.inputs() + j) * lanes + lane] = number(w)?;
-            }
-        }
-        let mut bias = vec![T::ZERO; blocks * lanes];
-        for (rounded, &b) in bias.iter_mut().zip(layer.bias()) {
-            *rounded = number(b)?;
-        }
-        Ok(Self {
-            inputs: layer.inputs(),
-            weight,
-            bias,
-            activation: layer.activation(),
-        })
-    }
-
-    /// The length of its columns: its neurons and what fills the last block.
-    fn column(&self) -> usize {
-        self.bias.len()
-    }
-}
-
-/// Neurons of a block.
-const fn lanes<T>() -> usize {
-    BLOCK / size_of::<T>()
-}
-
-/// The weighted sums of a layer for the first `columns` columns of `input`, whose columns have the
-/// given length. Those of the value start at the bias.
-fn sums<T: Float>(layer: &Packed<T>, input: (&[T], usize), output: &mut [T], columns: usize) {
-    if size_of::<T>() == 4 {
-        sums_of::<T, { BLOCK / 4 }>(layer, input, output, columns);
-    } else {
-        sums_of::<T, { BLOCK / 8 }>(layer, input, output, columns);
-    }
-}
-
-fn sums_of<T: Float, const LANES: usize>(
-    layer: &Packed<T>,
-    input: (&[T], usize),
-    output: &mut [T],
-    columns: usize,
-) {
-    let weight = layer.weight.as_chunks::<LANES>().0;
-    let bias = layer.bias.as_chunks::<LANES>().0;
-    let tiles = columns.div_ceil(TILE);
-    for (block, (weight, bias)) in weight.chunks_exact(layer.inputs).zip(bias).enumerate() {
-        let mut column = 0;
-        for tile in 0..tiles {
-            macro_rules! group {
-                ($cols:literal) => {{
-                    let mut start = [[T::ZERO; LANES]; $cols];
-                    if column == 0 {
-                        start[0] = *bias;
-                    }
-                    let sum = group(weight, start, input, column);
-                    for (c, sum) in sum.iter().enumerate() {
-                        let at = (column + c) * layer.column() + block * LANES;
-                        output[at..at + LANES].copy_from_slice(sum);
-                    }
-                    column += $cols;
-                }};
-            }
-            // As few tiles as there must be, none more than one column wider than another.
-            match (columns + tile) / tiles {
-                1 => group!(1),
-                2 => group!(2),
-                3 => group!(3),
-                4 => group!(4),
-                _ => group!(5),
-            }
-        }
-    }
-}
-
-/// The sums of one block of neurons for the columns of the input from `column` on.
-#[inline(always)]
-fn group<T: Float, const LANES: usize, const COLS: usize>(
-    weight: &[[T; LANES]],
-    start: [[T; LANES]; COLS],
-    (input, length): (&[T], usize),
-    column: usize,
-) -> [[T; LANES]; COLS] {
-    let inputs = weight.len();
-    let columns: [&[T]; COLS] = array::from_fn(|c| {
-        let at = (column + c) * length;
-        &input[at..at + inputs]
-    });
-    let rows = (0..inputs).map(|j| columns.map(|column| column[j]));
-    kernel::tile(start, weight.iter(), rows)
-}
-
-/// The tangents of a first layer: those of its input are the unit vectors, so that ∂/∂xⱼ is the
-/// slope times column j of the weights.
-fn first_tangents<'t, T: Float>(
-    layer: &Packed<T>,
-    slope: &[T],
-    tangents: impl Iterator<Item = &'t mut [T]>,
-) {
-    let lanes = lanes::<T>();
-    for (j, tangent) in tangents.enumerate() {
-        let blocks = tangent
-            .chunks_exact_mut(lanes)
-            .zip(slope.chunks_exact(lanes));
-        for (block, (tangent, slope)) in blocks.enumerate() {
-            let weight = &layer.weight[(block * layer.inputs + j) * lanes..];
-            for ((t, &slope), &w) in tangent.iter_mut().zip(slope).zip(weight) {
-                *t = slope * w;
-            }
-        }
-    }
-}
-
-/// Turns the sums `z` into values, and gives the slopes there where they are wanted.
-fn activate<T: Float>(activation: Activation, z: &mut [T], slope: Option<&mut [T]>)
-where
-    fnn_core::Identity: Function<T>,
-{
-    /// `$run` with the function of fnn-core that the name stands for.
-    macro_rules! with {
-        ($($name:ident),*) => {
-            match activation {
-                $(Activation::$name => apply(fnn_core::$name, z, slope),)*
-                Activation::LeakyRelu(slope_below) => {
-                    apply(fnn_core::LeakyRelu { slope: T::from_f64(slope_below) }, z, slope);
-                }
-                Activation::Elu(alpha) => {
-                    apply(fnn_core::Elu { alpha: T::from_f64(alpha) }, z, slope);
-                }
-            }
-        };
-    }
-    with!(
-        Identity,
-        Mish,
-        Tanh,
-        Sigmoid,
-        Softplus,
-        Silu,
-        Gelu,
-        GeluTanh,
-        Relu,
-        Selu,
-        Softsign,
-        HardSigmoid,
-        HardSwish
-    );
-}
-
-fn apply<T: Float, A: Function<T>>(function: A, z: &mut [T], slope: Option<&mut [T]>) {
-    match slope {
-        None => {
-            for z in z {
-                *z = function.value(*z);
-            }
-        }
-        Some(slope) => {
-            for (z, slope) in z.iter_mut().zip(slope) {
-                (*z, *slope) = function.value_and_slope(*z);
-            }
-        }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::Tensor;
+    use crate::{
+        activation::Activation,
+        model::{Layer, Tensor},
+    };
 
     fn model(weights: &[f64], precision: Precision) -> Model {
         let weight = Tensor {

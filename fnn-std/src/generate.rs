@@ -41,6 +41,7 @@ use crate::{
     file::{self, Draft},
     import,
     model::{Layer, Model, Precision},
+    order::Order,
 };
 
 /// What [`run`] is told: the options of `fnn generate`.
@@ -54,6 +55,8 @@ pub struct Options {
     pub records: Option<usize>,
     /// The number format of the module; the model's own by default.
     pub precision: Option<Precision>,
+    /// The order of accumulation of the Jacobian.
+    pub order: Order,
     /// How the model is read.
     pub import: import::Options,
 }
@@ -85,7 +88,7 @@ pub fn run(model: &Path, module: &Path, options: &Options) -> Result<Report> {
     if let Some(precision) = options.precision {
         new = new.precision(precision);
     }
-    new.write(module)
+    new.order(options.order).write(module)
 }
 
 /// As [`run`], in a build script: the module is called `module` and lies in the folder that Cargo
@@ -136,6 +139,7 @@ pub struct Module<'m> {
     inputs: Option<Rows>,
     records: usize,
     precision: Precision,
+    order: Order,
 }
 
 /// What became of the inputs that were to be recorded. It displays as one line for each that was
@@ -153,6 +157,7 @@ impl<'m> Module<'m> {
             inputs: None,
             records: RECORDS,
             precision: model.precision(),
+            order: Order::Auto,
         }
     }
 
@@ -176,6 +181,13 @@ impl<'m> Module<'m> {
     #[must_use]
     pub fn precision(mut self, precision: Precision) -> Self {
         self.precision = precision;
+        self
+    }
+
+    /// With a network that accumulates its Jacobian in this order.
+    #[must_use]
+    pub fn order(mut self, order: Order) -> Self {
+        self.order = order;
         self
     }
 
@@ -214,7 +226,7 @@ impl<'m> Module<'m> {
 
     /// The records, and the numbers of the inputs that give a number that is not finite.
     fn evaluate<T: Float>(&self) -> Result<(Vec<Record<T>>, Vec<usize>)> {
-        let mut evaluator = Evaluator::<T>::new(self.model)?;
+        let mut evaluator = Evaluator::<T>::with_order(self.model, self.order)?;
         let (inputs, outputs) = (self.model.inputs(), self.model.outputs());
         let rows = self.inputs.clone();
         let rows = rows.map_or_else(|| arbitrary(inputs, self.records), Ok)?;
@@ -286,13 +298,25 @@ impl<'m> Module<'m> {
             model.parameters(),
             model.parameters() * self.precision.bytes(),
         );
-        let (value, jacobian) = (model.value_multiply_adds(), model.jacobian_multiply_adds());
+        let shape = model.shape();
+        let cut = self.order.cut(&shape, inputs);
+        let (value, jacobian) = (
+            shape.value_multiply_adds(),
+            shape.jacobian_multiply_adds(cut, inputs),
+        );
         let summary = [
             format!(
                 "The network {inputs}-{}: {parameters} parameters, {bytes} bytes of flash.",
                 sizes.join("-")
             ),
-            format!("Its value takes {value} multiply-adds, its Jacobian {jacobian} more."),
+            format!(
+                "Its value takes {value} multiply-adds, its Jacobian {jacobian} more, {}.",
+                match cut {
+                    0 => "in reverse".to_owned(),
+                    _ if cut == shape.depth() => "forward".to_owned(),
+                    _ => format!("forward to layer {cut} and in reverse after it"),
+                }
+            ),
         ];
         wrap(f, "/// ", summary.iter().flat_map(|s| s.split(' ')))?;
         for (what, names) in [
@@ -319,13 +343,18 @@ impl<'m> Module<'m> {
                 depth => writeln!(f, "        [{layer}; {depth}],")?,
             }
         }
-        writeln!(f, "    ],\n>;\n")?;
+        match self.order {
+            Order::Auto => writeln!(f, "    ],\n>;\n")?,
+            Order::Forward => writeln!(f, "    ],\n    fnn_core::Forward,\n>;\n")?,
+            Order::Reverse => writeln!(f, "    ],\n    fnn_core::Reverse,\n>;\n")?,
+            Order::Cut(cut) => writeln!(f, "    ],\n    fnn_core::Cut<{cut}>,\n>;\n")?,
+        }
 
         writeln!(f, "/// The network with its weights, column by column.")?;
         writeln!(f, "{ATTRIBUTES}")?;
         writeln!(
             f,
-            "pub static NETWORK: Network = fnn_core::Network::new(fnn_core::chain!["
+            "pub static NETWORK: Network = fnn_core::Network::with_order(fnn_core::chain!["
         )?;
         for run in &runs {
             match run {

@@ -48,7 +48,7 @@
 //!
 //! # What is not here
 //!
-//! It does not train. It evaluates on one thread, and accumulates the Jacobian forward only.
+//! It does not train.
 
 #![forbid(unsafe_code)]
 
@@ -61,6 +61,7 @@ mod file;
 pub mod generate;
 pub mod import;
 pub mod model;
+mod order;
 pub mod reference;
 
 pub use activation::Activation;
@@ -68,3 +69,4 @@ pub use array::Rows;
 pub use error::{Error, Result};
 pub use evaluator::{Evaluator, Float};
 pub use model::{Model, Precision};
+pub use order::Order;

@@ -2,6 +2,8 @@
 
 use std::{fmt, str::FromStr};
 
+use fnn_core::Shape;
+
 use crate::{
     activation::Activation,
     error::{Error, Result},
@@ -14,6 +16,8 @@ use crate::{
 #[derive(Debug, Clone, PartialEq)]
 pub struct Model {
     layers: Vec<Layer>,
+    /// Inputs, then the neurons of each layer.
+    sizes: Vec<usize>,
     precision: Precision,
     inputs: Option<Vec<String>>,
     outputs: Option<Vec<String>>,
@@ -109,8 +113,11 @@ impl Model {
                 }
             }
         }
+        let sizes = [first.inputs].into_iter();
+        let sizes = sizes.chain(layers.iter().map(Layer::outputs)).collect();
         Ok(Self {
             layers,
+            sizes,
             precision,
             inputs: None,
             outputs: None,
@@ -180,24 +187,20 @@ impl Model {
         self.source.as_ref()
     }
 
+    /// Inputs, then the neurons of each layer.
+    pub fn sizes(&self) -> &[usize] {
+        &self.sizes
+    }
+
+    /// Its sizes as `fnn-core` counts with them: parameters, multiply-adds, the cheapest order of
+    /// accumulation.
+    pub fn shape(&self) -> Shape<'_> {
+        Shape::Sizes(&self.sizes)
+    }
+
     /// Weights and biases.
     pub fn parameters(&self) -> usize {
-        self.layers
-            .iter()
-            .map(|l| (l.inputs + 1) * l.outputs())
-            .sum()
-    }
-
-    /// Multiply-adds of the value.
-    pub fn value_multiply_adds(&self) -> usize {
-        self.layers.iter().map(|l| l.weight.len()).sum()
-    }
-
-    /// Multiply-adds that the Jacobian takes beside the value, accumulated forward: none in the
-    /// first layer, whose tangents are its weights.
-    pub fn jacobian_multiply_adds(&self) -> usize {
-        let later = self.layers.iter().skip(1);
-        self.inputs() * later.map(|l| l.weight.len()).sum::<usize>()
+        self.shape().parameters()
     }
 }
 
@@ -473,11 +476,14 @@ mod tests {
     }
 
     #[test]
-    fn counts_the_multiply_adds() {
+    fn counts_what_it_holds() {
         let layers = vec![layer("a", 4, 32), layer("b", 32, 32), layer("c", 32, 3)];
         let model = Model::new(layers, Precision::F64).unwrap();
         assert_eq!(model.parameters(), 5 * 32 + 33 * 32 + 33 * 3);
-        assert_eq!(model.value_multiply_adds(), 4 * 32 + 32 * 32 + 32 * 3);
-        assert_eq!(model.jacobian_multiply_adds(), 4 * (32 * 32 + 32 * 3));
+        assert_eq!(model.sizes(), [4, 32, 32, 3]);
+        assert_eq!(
+            model.shape().value_multiply_adds(),
+            4 * 32 + 32 * 32 + 32 * 3
+        );
     }
 }

@@ -3,11 +3,11 @@
 mod random;
 
 use fnn_core::{
-    Activation as Function, Chain, Dense, Elu, Gelu, GeluTanh, HardSigmoid, HardSwish, Identity,
-    Layer, LeakyRelu, Mish, Network, Relu, SVector, Selu, Sigmoid, Silu, Softplus, Softsign, Tanh,
-    Workspace, nalgebra::Const,
+    Activation as Function, Auto, Chain, Cut, Dense, Elu, Forward, Gelu, GeluTanh, HardSigmoid,
+    HardSwish, Identity, Layer, LeakyRelu, Mish, Network, Relu, Reverse, SVector, Selu, Sigmoid,
+    Silu, Softplus, Softsign, Tanh, Workspace, nalgebra::Const,
 };
-use fnn_std::{Activation, Evaluator, Float, Model, Precision, model};
+use fnn_std::{Activation, Evaluator, Float, Model, Order, Precision, model};
 use random::Random;
 
 /// Enough for every network here.
@@ -32,14 +32,33 @@ fn dense<T: Float, A: Function<T>, const IN: usize, const OUT: usize>(
     Dense::from_columns(columns, bias, activation)
 }
 
-/// Value and Jacobian have the same bits for a few inputs; two NaN are equal.
+/// Value, Jacobian, columns of it and both products have the same bits for a few inputs, in every
+/// order of accumulation; two NaN are equal.
 fn check<L, const IN: usize, const OUT: usize>(model: &Model, layers: L)
 where
-    L: Layer<Input = Const<IN>, Output = Const<OUT>>,
+    L: Layer<Input = Const<IN>, Output = Const<OUT>> + Clone,
     L::Scalar: Float,
 {
-    let network = Network::new(layers);
-    let mut evaluator = Evaluator::<L::Scalar>::new(model).unwrap();
+    check_order::<L, Auto, IN, OUT>(model, &layers, Order::Auto);
+    check_order::<L, Forward, IN, OUT>(model, &layers, Order::Forward);
+    check_order::<L, Reverse, IN, OUT>(model, &layers, Order::Reverse);
+    if L::SHAPE.depth() > 1 {
+        check_order::<L, Cut<1>, IN, OUT>(model, &layers, Order::Cut(1));
+    }
+    if L::SHAPE.depth() > 2 {
+        check_order::<L, Cut<2>, IN, OUT>(model, &layers, Order::Cut(2));
+    }
+}
+
+fn check_order<L, O, const IN: usize, const OUT: usize>(model: &Model, layers: &L, order: Order)
+where
+    L: Layer<Input = Const<IN>, Output = Const<OUT>> + Clone,
+    L::Scalar: Float,
+    O: fnn_core::Order,
+{
+    let network = Network::<L, O>::with_order(layers.clone());
+    let mut evaluator = Evaluator::<L::Scalar>::with_order(model, order).unwrap();
+    assert_eq!(evaluator.cut(), Network::<L, O>::CUT);
     let mut workspace = Workspace::<_, ENOUGH>::new();
     let mut random = Random(7);
     for round in 0..12 {
@@ -53,21 +72,75 @@ where
             11 => x = SVector::from_fn(|_, _| Float::from_f64(-0.0)),
             _ => {}
         }
+        let zero = L::Scalar::default();
+        let (mut value, mut output, mut input) = ([zero; OUT], [zero; OUT], [zero; IN]);
+        let mut jacobian = vec![zero; OUT * IN];
+
         let expected = network.evaluate(&x, &mut workspace);
-        let mut value = [L::Scalar::default(); OUT];
-        let mut alone = value;
-        let mut jacobian = vec![L::Scalar::default(); OUT * IN];
+        evaluator.value(x.as_slice(), &mut value).unwrap();
+        all_same(&value, expected.value.as_slice());
         evaluator
             .evaluate(x.as_slice(), &mut value, &mut jacobian)
             .unwrap();
-        evaluator.value(x.as_slice(), &mut alone).unwrap();
-        for i in 0..OUT {
-            same(value[i], expected.value[i]);
-            same(alone[i], expected.value[i]);
-            for j in 0..IN {
-                same(jacobian[i * IN + j], expected.jacobian[(i, j)]);
-            }
-        }
+        all_same(&value, expected.value.as_slice());
+        all_same(&jacobian, expected.jacobian.transpose().as_slice());
+
+        let expected = network.columns::<0, 1, _>(&x, &mut workspace);
+        evaluator
+            .columns(x.as_slice(), 0..1, &mut value, &mut output)
+            .unwrap();
+        all_same(&value, expected.value.as_slice());
+        all_same(&output, expected.jacobian.as_slice());
+
+        let v = SVector::from_fn(|_, _| Float::from_f64(random.number(Precision::F64)));
+        let expected = network.jvp(&x, &v, &mut workspace);
+        evaluator
+            .jvp(x.as_slice(), v.as_slice(), &mut value, &mut output)
+            .unwrap();
+        all_same(&value, expected.value.as_slice());
+        all_same(&output, expected.tangent.as_slice());
+
+        let w = SVector::from_fn(|_, _| Float::from_f64(random.number(Precision::F64)));
+        let expected = network.vjp(&x, &w, &mut workspace);
+        evaluator
+            .vjp(x.as_slice(), w.as_slice(), &mut value, &mut input)
+            .unwrap();
+        all_same(&value, expected.value.as_slice());
+        all_same(&input, expected.cotangent.as_slice());
+    }
+}
+
+/// Threads change nothing, also where they are more than there are inputs.
+#[test]
+fn a_batch_is_its_inputs_one_by_one() {
+    let model = Random(5).model(
+        &[3, 20, 4],
+        &[Activation::Mish, Activation::Identity],
+        Precision::F32,
+    );
+    let mut evaluator = Evaluator::<f32>::new(&model).unwrap();
+    let x: Vec<f32> = (0..21).map(|k| (k as f32).sin()).collect();
+    let (mut value, mut jacobian) = (vec![0.0; 7 * 4], vec![0.0; 7 * 12]);
+    for (row, x) in x.chunks(3).enumerate() {
+        let (y, j) = (&mut value[row * 4..][..4], &mut jacobian[row * 12..][..12]);
+        evaluator.evaluate(x, y, j).unwrap();
+    }
+    for threads in [0, 1, 2, 3, 7, 30] {
+        let (mut y, mut j) = (vec![0.0; 7 * 4], vec![0.0; 7 * 12]);
+        evaluator.batch(&x, &mut y, &mut j, threads).unwrap();
+        all_same(&y, &value);
+        all_same(&j, &jacobian);
+    }
+    evaluator.batch(&[], &mut [], &mut [], 2).unwrap();
+    let error = evaluator.batch(&x[1..], &mut value, &mut jacobian, 2);
+    assert!(error.unwrap_err().to_string().starts_with("20 numbers"));
+}
+
+#[track_caller]
+fn all_same<T: Float>(a: &[T], b: &[T]) {
+    assert_eq!(a.len(), b.len());
+    for (&a, &b) in a.iter().zip(b) {
+        same(a, b);
     }
 }
 

@@ -33,6 +33,19 @@ const MODELS: &[(&str, &str, &str, &[&str])] = &[
         "dynamics/inputs.npy",
         &[],
     ),
+    // The orders of accumulation: the cheapest one is in reverse here.
+    (
+        "forward",
+        "dynamics/dynamics.safetensors",
+        "dynamics/inputs.npy",
+        &["--order", "forward"],
+    ),
+    (
+        "cut",
+        "dynamics/dynamics.safetensors",
+        "dynamics/inputs.npy",
+        &["--order", "2"],
+    ),
     (
         "ignition",
         "ignition/ignition.safetensors",

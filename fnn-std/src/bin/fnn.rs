@@ -8,7 +8,7 @@ use std::{
 };
 
 use clap::{Parser, Subcommand};
-use fnn_std::{Activation, Error, Precision, eval, generate, import};
+use fnn_std::{Activation, Error, Order, Precision, eval, generate, import};
 use indicatif::{ProgressBar, ProgressStyle};
 
 /// A trained feed-forward network and its exact Jacobian.
@@ -40,9 +40,10 @@ enum Command {
         /// The number format of the evaluation and its results, f32 or f64 [default: the model's].
         #[arg(long)]
         precision: Option<Precision>,
-        /// The order of accumulation of the Jacobian: auto or forward; others are to come.
+        /// The order of accumulation of the Jacobian: forward, reverse, the number of layers after
+        /// which forward ends and reverse begins, or auto, whichever has the fewest multiply-adds.
         #[arg(long, default_value = "auto")]
-        order: eval::Order,
+        order: Order,
         /// The activations, separated by commas, one for each layer; they replace those in the
         /// file, if it holds any.
         #[arg(long, value_name = "LIST")]
@@ -64,6 +65,10 @@ enum Command {
         /// The number format of the module, f32 or f64 [default: the model's].
         #[arg(long)]
         precision: Option<Precision>,
+        /// The order of accumulation of the Jacobian: forward, reverse, the number of layers after
+        /// which forward ends and reverse begins, or auto, whichever has the fewest multiply-adds.
+        #[arg(long, default_value = "auto")]
+        order: Order,
         /// The activations, separated by commas, one for each layer; they replace those in the
         /// file, if it holds any.
         #[arg(long, value_name = "LIST")]
@@ -158,12 +163,14 @@ fn run(command: Command) -> Result<(), Failure> {
             input,
             records,
             precision,
+            order,
             activations,
         } => {
             let options = generate::Options {
                 input,
                 records: Some(records),
                 precision,
+                order,
                 import: import_options(activations)?,
             };
             let report = generate::run(&model, &module, &options)?;
