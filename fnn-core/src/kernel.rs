@@ -7,49 +7,27 @@
 //! All matrices are column by column. Forward, the weights multiply the columns of a panel; in
 //! reverse the cotangents multiply the columns of the weights; where both meet the cotangents
 //! multiply the tangents. So there is one product for all three.
-//!
-//! Not part of the public interface: it is visible for `fnn-std`, which runs the same loops over
-//! sizes known at run time.
 
 use core::array;
 
 use crate::{activation::Activation, scalar::Scalar};
 
-/// Rows of a product for `COLS` columns at once, `BLOCKS` times `LANES` of them, all in registers.
-/// With `(left, right)` the term j, `sum[b][c][l] = start[b][c][l] + Σⱼ left[b][l] · right[c]`, j from
-/// 0 to `count`.
+/// `LANES` rows of a product for `COLS` columns at once, all in registers. With a term
+/// `(left, right)` for each j, `sum[c][l] = start[c][l] + Σⱼ left[l] · right[c]`.
 ///
-/// Every number of `left` is loaded once and serves all columns. Never panics.
+/// Every number of `left` is loaded once and serves all columns.
 #[inline(always)]
-pub fn tile<'w, T: Scalar, const LANES: usize, const BLOCKS: usize, const COLS: usize>(
-    start: [[[T; LANES]; COLS]; BLOCKS],
-    count: usize,
-    term: impl Fn(usize) -> Option<([&'w [T; LANES]; BLOCKS], [T; COLS])>,
-) -> [[[T; LANES]; COLS]; BLOCKS] {
+fn tile<'w, T: Scalar, const LANES: usize, const COLS: usize>(
+    start: [[T; LANES]; COLS],
+    terms: impl Iterator<Item = (&'w [T; LANES], [T; COLS])>,
+) -> [[T; LANES]; COLS] {
     let mut sum = start;
-    let mut add = |j| {
-        if let Some((left, right)) = term(j) {
-            for (sum, left) in sum.iter_mut().zip(left) {
-                for (sum, x) in sum.iter_mut().zip(right) {
-                    for (sum, &w) in sum.iter_mut().zip(left) {
-                        *sum = *sum + w * x;
-                    }
-                }
+    for (left, right) in terms {
+        for (sum, x) in sum.iter_mut().zip(right) {
+            for (sum, &w) in sum.iter_mut().zip(left) {
+                *sum = *sum + w * x;
             }
         }
-    };
-    // Four at a time: the counting of the loop is the only work that is not its own.
-    let mut j = 0;
-    while j + 4 <= count {
-        add(j);
-        add(j + 1);
-        add(j + 2);
-        add(j + 3);
-        j += 4;
-    }
-    while j < count {
-        add(j);
-        j += 1;
     }
     sum
 }
@@ -166,7 +144,7 @@ fn lanes_mut<T, const LANES: usize>(numbers: &mut [T], at: usize) -> Option<&mut
 
 /// The value of a dense layer: `output = f(bias + weight · input)`. Never panics.
 #[inline]
-pub fn value<T: Scalar, A: Activation<T>, const IN: usize, const OUT: usize>(
+pub(crate) fn value<T: Scalar, A: Activation<T>, const IN: usize, const OUT: usize>(
     weight: &[[T; OUT]; IN],
     bias: &[T; OUT],
     activation: A,
@@ -185,7 +163,7 @@ pub fn value<T: Scalar, A: Activation<T>, const IN: usize, const OUT: usize>(
 
 /// The value of a dense layer, and the slopes of its neurons there. Never panics.
 #[inline]
-pub fn slopes<T: Scalar, A: Activation<T>, const IN: usize, const OUT: usize>(
+pub(crate) fn slopes<T: Scalar, A: Activation<T>, const IN: usize, const OUT: usize>(
     weight: &[[T; OUT]; IN],
     bias: &[T; OUT],
     activation: A,
@@ -210,7 +188,7 @@ pub fn slopes<T: Scalar, A: Activation<T>, const IN: usize, const OUT: usize>(
 /// its input are unit vectors, so that ∂/∂xⱼ is f′ times column j of the weights and no product is
 /// spent on the identity. Never panics.
 #[inline]
-pub fn first_tangents<
+pub(crate) fn first_tangents<
     T: Scalar,
     A: Activation<T>,
     const IN: usize,
@@ -235,7 +213,7 @@ pub fn first_tangents<
 /// Value and tangents of a later layer: `input` and `output` hold 1 + `TANGENTS` columns, the
 /// value first. Never panics.
 #[inline]
-pub fn tangents<
+pub(crate) fn tangents<
     T: Scalar,
     A: Activation<T>,
     const IN: usize,
@@ -265,7 +243,7 @@ pub fn tangents<
 /// Scale each column by its slope: derivatives by the outputs of neurons become derivatives by
 /// their sums. Never panics.
 #[inline]
-pub fn scale<T: Scalar, const ROWS: usize, const MID: usize>(
+pub(crate) fn scale<T: Scalar, const ROWS: usize, const MID: usize>(
     columns: &mut [[T; ROWS]; MID],
     slope: &[T; MID],
 ) {
@@ -278,7 +256,7 @@ pub fn scale<T: Scalar, const ROWS: usize, const MID: usize>(
 
 /// The product of two matrices: `output[c][i] = Σₘ left[m][i] · right[c][m]`. Never panics.
 #[inline]
-pub fn product<T: Scalar, const ROWS: usize, const MID: usize, const COLS: usize>(
+pub(crate) fn product<T: Scalar, const ROWS: usize, const MID: usize, const COLS: usize>(
     left: &[[T; ROWS]; MID],
     right: &[[T; MID]; COLS],
     output: &mut [[T; ROWS]; COLS],
@@ -298,9 +276,9 @@ fn sums<T: Scalar, const IN: usize, const OUT: usize>(
 ) {
     for_blocks!(T, OUT, VALUE_BLOCK, |at, LANES| {
         if let (Some(bias), Some(output)) = (lanes::<T, LANES>(bias, at), lanes_mut(output, at)) {
-            [[*output]] = tile([[*bias]], IN, |j| {
-                Some(([lanes(&weight[j], at)?], [input[j]]))
-            });
+            let terms = weight.iter().zip(input);
+            let terms = terms.filter_map(|(column, &x)| Some((lanes(column, at)?, [x])));
+            [*output] = tile([*bias], terms);
         }
     });
 }
@@ -355,9 +333,9 @@ fn block<T: Scalar, const ROWS: usize, const MID: usize, const LANES: usize, con
     if let (Some(bias), Some(first)) = (bias, start.first_mut()) {
         *first = *bias;
     }
-    let [sums] = tile([start], MID, |m| {
-        Some(([lanes(&left[m], at)?], array::from_fn(|c| right[c][m])))
-    });
+    let terms =
+        (0..MID).filter_map(|m| Some((lanes(&left[m], at)?, array::from_fn(|c| right[c][m]))));
+    let sums = tile(start, terms);
     for (output, sums) in output.iter_mut().zip(sums) {
         if let Some(output) = lanes_mut(output, at) {
             *output = sums;

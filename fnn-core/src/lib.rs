@@ -75,8 +75,7 @@ mod chain;
 #[cfg(test)]
 mod counted;
 mod dense;
-#[doc(hidden)]
-pub mod kernel;
+mod kernel;
 mod layer;
 mod math;
 mod network;

@@ -14,10 +14,10 @@ use crate::{
     order::Order,
 };
 use packed::Packed;
-use simd::{Simd, Sums};
+use simd::{Simd, Sums, Vectors};
 
 /// A number format in which a model is evaluated: `f32` or `f64`.
-pub trait Float: fnn_core::Scalar {
+pub trait Float: fnn_core::Scalar + Vectors {
     /// The format.
     const PRECISION: Precision;
 
@@ -71,6 +71,8 @@ pub struct Evaluator<T> {
     layers: Arc<[Packed<T>]>,
     sizes: Arc<[usize]>,
     order: Order,
+    /// Where forward accumulation ends for all columns.
+    cut: usize,
     simd: Simd,
     /// What a layer reads and what it writes: columns, the value first, then the tangents; in
     /// reverse rows of cotangents.
@@ -106,6 +108,7 @@ impl<T: Float> Evaluator<T> {
                 .collect::<Result<_>>()?,
             sizes: model.sizes().into(),
             order,
+            cut: order.cut(&model.shape(), model.inputs()),
             simd,
             front: Vec::new(),
             back: Vec::new(),
@@ -132,7 +135,7 @@ impl<T: Float> Evaluator<T> {
     /// After which layer forward accumulation ends for all columns of the Jacobian: 0 is reverse
     /// alone, the depth forward alone.
     pub fn cut(&self) -> usize {
-        self.order.cut(&self.shape(), self.inputs())
+        self.cut
     }
 
     /// Writes the output for the input `x` to `value`. A NaN among the inputs is no error.
@@ -191,7 +194,11 @@ impl<T: Float> Evaluator<T> {
             )));
         }
         let depth = self.layers.len();
-        let cut = self.order.cut(&self.shape(), count);
+        let cut = if count == self.inputs() {
+            self.cut
+        } else {
+            self.order.cut(&self.shape(), count)
+        };
         self.start(x, 1 + if cut > 0 { count } else { 0 });
         if cut > 0 {
             self.forward(cut, &inputs);

@@ -4,14 +4,18 @@
 /// The number format.
 pub type Scalar = f32;
 
+/// Its layers.
+pub type Layers = fnn_core::Chain![
+    fnn_core::Dense<f32, 4, 32, fnn_core::Mish>,
+    [fnn_core::Dense<f32, 32, 32, fnn_core::Mish>; 4],
+    fnn_core::Dense<f32, 32, 3, fnn_core::Identity>,
+];
+
 /// The network.
-pub type Network = fnn_core::Network<
-    fnn_core::Chain![
-        fnn_core::Dense<f32, 4, 32, fnn_core::Mish>,
-        [fnn_core::Dense<f32, 32, 32, fnn_core::Mish>; 4],
-        fnn_core::Dense<f32, 32, 3, fnn_core::Identity>,
-    ],
->;
+pub type Network = fnn_core::Network<Layers>;
+
+/// The same, its Jacobian accumulated forward.
+pub type Forward = fnn_core::Network<Layers, fnn_core::Forward>;
 
 /// Scratch memory for it.
 pub type Workspace = fnn_core::Workspace<f32, { Network::WORKSPACE }>;

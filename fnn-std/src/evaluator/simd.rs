@@ -1,12 +1,13 @@
 //! The vectors of the processor that the program finds itself on, and the loops that run on them.
 //!
-//! The loops are those of `fnn-core`: what they compute does not depend on the width of the vectors,
-//! so the widest are taken that there are, whatever the program was compiled for.
+//! They are the loops of `fnn-core` again, for sizes known at run time: every sum in the same order,
+//! product and sum rounded each, so that the bits do not depend on the width of the vectors, and the
+//! widest can be taken that there are, whatever the program was compiled for.
 
 use std::array;
 
-use fnn_core::{Activation as Function, kernel};
-use pulp::NullaryFnOnce;
+use fnn_core::Activation as Function;
+use pulp::WithSimd;
 
 use super::Float;
 use crate::activation::Activation;
@@ -14,14 +15,14 @@ use crate::activation::Activation;
 /// A kind of vectors.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Simd {
-    /// AVX-512, 64 bytes.
+    /// AVX-512.
     #[cfg(target_arch = "x86_64")]
     Wide(pulp::x86::V4),
-    /// AVX2, 32 bytes.
+    /// AVX2.
     #[cfg(target_arch = "x86_64")]
     Middle(pulp::x86::V3),
-    /// What the program was compiled for, 16 bytes.
-    Baseline,
+    /// 16 bytes, whatever the program was compiled for.
+    Baseline(pulp::Scalar128b),
 }
 
 impl Simd {
@@ -36,34 +37,26 @@ impl Simd {
                 return Self::Middle(middle);
             }
         }
-        Self::Baseline
+        Self::Baseline(pulp::Scalar128b)
     }
 
     /// Numbers of one vector.
-    pub(super) fn lanes<T>(self) -> usize {
-        let bytes = match self {
+    pub(super) fn lanes<T: Float>(self) -> usize {
+        fn of<T: Float, S: pulp::Simd>(_: S) -> usize {
+            size_of::<T::Vector<S>>() / size_of::<T>()
+        }
+        match self {
             #[cfg(target_arch = "x86_64")]
-            Self::Wide(_) => 64,
+            Self::Wide(simd) => of::<T, _>(simd),
             #[cfg(target_arch = "x86_64")]
-            Self::Middle(_) => 32,
-            Self::Baseline => 16,
-        };
-        bytes / size_of::<T>()
+            Self::Middle(simd) => of::<T, _>(simd),
+            Self::Baseline(simd) => of::<T, _>(simd),
+        }
     }
 
-    /// The sums of a product, on these vectors.
+    /// The sums of a product.
     pub(super) fn sums<T: Float>(self, sums: Sums<'_, T>) {
-        macro_rules! with {
-            ($lanes:literal) => {
-                self.run(SumsOf::<T, $lanes>(sums))
-            };
-        }
-        match self.lanes::<T>() {
-            16 => with!(16),
-            8 => with!(8),
-            4 => with!(4),
-            _ => with!(2),
-        }
+        self.run(sums);
     }
 
     /// Turns the sums `z` into values, and gives the slopes there where they are wanted.
@@ -86,22 +79,97 @@ impl Simd {
     }
 
     #[inline(always)]
-    fn run<Op: NullaryFnOnce>(self, op: Op) -> Op::Output {
+    fn run<Op: WithSimd>(self, op: Op) -> Op::Output {
         match self {
             #[cfg(target_arch = "x86_64")]
             Self::Wide(simd) => pulp::Simd::vectorize(simd, op),
             #[cfg(target_arch = "x86_64")]
             Self::Middle(simd) => pulp::Simd::vectorize(simd, op),
-            Self::Baseline => op.call(),
+            Self::Baseline(simd) => pulp::Simd::vectorize(simd, op),
         }
     }
 }
+
+/// Vectors of a number format.
+pub trait Vectors: Sized {
+    /// A vector.
+    type Vector<S: pulp::Simd>: Copy;
+
+    /// The numbers, as many as a vector holds at a time; what is left over is left out.
+    fn vectors<S: pulp::Simd>(numbers: &[Self]) -> &[Self::Vector<S>];
+
+    /// The same, to be written.
+    fn vectors_mut<S: pulp::Simd>(numbers: &mut [Self]) -> &mut [Self::Vector<S>];
+
+    /// One number in all lanes.
+    fn splat<S: pulp::Simd>(simd: S, number: Self) -> Self::Vector<S>;
+
+    /// sum + a · b, the product and the sum rounded each.
+    fn add_product<S: pulp::Simd>(
+        simd: S,
+        sum: Self::Vector<S>,
+        a: Self::Vector<S>,
+        b: Self::Vector<S>,
+    ) -> Self::Vector<S>;
+}
+
+macro_rules! vectors {
+    ($T:ty, $Vector:ident, $as:ident, $as_mut:ident, $splat:ident, $add:ident, $mul:ident) => {
+        impl Vectors for $T {
+            type Vector<S: pulp::Simd> = S::$Vector;
+
+            #[inline(always)]
+            fn vectors<S: pulp::Simd>(numbers: &[Self]) -> &[S::$Vector] {
+                S::$as(numbers).0
+            }
+
+            #[inline(always)]
+            fn vectors_mut<S: pulp::Simd>(numbers: &mut [Self]) -> &mut [S::$Vector] {
+                S::$as_mut(numbers).0
+            }
+
+            #[inline(always)]
+            fn splat<S: pulp::Simd>(simd: S, number: Self) -> S::$Vector {
+                simd.$splat(number)
+            }
+
+            #[inline(always)]
+            fn add_product<S: pulp::Simd>(
+                simd: S,
+                sum: S::$Vector,
+                a: S::$Vector,
+                b: S::$Vector,
+            ) -> S::$Vector {
+                simd.$add(sum, simd.$mul(a, b))
+            }
+        }
+    };
+}
+
+vectors!(
+    f32,
+    f32s,
+    as_simd_f32s,
+    as_mut_simd_f32s,
+    splat_f32s,
+    add_f32s,
+    mul_f32s
+);
+vectors!(
+    f64,
+    f64s,
+    as_simd_f64s,
+    as_mut_simd_f64s,
+    splat_f64s,
+    add_f64s,
+    mul_f64s
+);
 
 /// A product of which the left matrix is packed: its rows in blocks of as many as a vector has
 /// lanes, for each block the numbers of its first column, of its second, and so on.
 #[derive(Debug)]
 pub(super) struct Sums<'a, T> {
-    /// The blocks, one after the other, `terms` times the lanes each.
+    /// The blocks, one after the other, `terms` vectors each.
     pub(super) left: &'a [T],
     /// What the sums of the first column start at, as long as a column of the output.
     pub(super) bias: Option<&'a [T]>,
@@ -115,45 +183,49 @@ pub(super) struct Sums<'a, T> {
     pub(super) columns: usize,
 }
 
-struct SumsOf<'a, T, const LANES: usize>(Sums<'a, T>);
-
 /// Columns that are summed at once at most.
 const TILE: usize = 6;
 
-impl<T: Float, const LANES: usize> NullaryFnOnce for SumsOf<'_, T, LANES> {
+impl<T: Float> WithSimd for Sums<'_, T> {
     type Output = ();
 
     #[inline(always)]
-    fn call(mut self) {
-        let columns = self.0.columns;
+    fn with_simd<S: pulp::Simd>(mut self, simd: S) {
+        let columns = self.columns;
         let tiles = columns.div_ceil(TILE);
         let mut column = 0;
         for tile in 0..tiles {
             // As few tiles as there must be, none more than one column wider than another. The
             // fewer columns, the more blocks: sums wait for their last addition.
             match (columns + tile) / tiles {
-                1 => self.rows::<8, 1>(&mut column),
-                2 => self.rows::<4, 2>(&mut column),
-                3 => self.rows::<2, 3>(&mut column),
-                4 => self.rows::<2, 4>(&mut column),
-                5 => self.rows::<2, 5>(&mut column),
-                _ => self.rows::<2, 6>(&mut column),
+                1 => self.rows::<S, 8, 1>(simd, &mut column),
+                2 => self.rows::<S, 4, 2>(simd, &mut column),
+                3 => self.rows::<S, 2, 3>(simd, &mut column),
+                4 => self.rows::<S, 2, 4>(simd, &mut column),
+                5 => self.rows::<S, 2, 5>(simd, &mut column),
+                _ => self.rows::<S, 2, 6>(simd, &mut column),
             }
         }
     }
 }
 
-impl<T: Float, const LANES: usize> SumsOf<'_, T, LANES> {
+impl<T: Float> Sums<'_, T> {
     /// All rows of `COLS` columns, `MOST` blocks at a time, then what is left.
     #[inline(always)]
-    fn rows<const MOST: usize, const COLS: usize>(&mut self, column: &mut usize) {
-        let blocks = self.0.left.len() / (LANES * self.0.terms);
+    fn rows<S: pulp::Simd, const MOST: usize, const COLS: usize>(
+        &mut self,
+        simd: S,
+        column: &mut usize,
+    ) {
+        let blocks = T::vectors::<S>(self.left).len() / self.terms;
         let mut block = 0;
         macro_rules! tiles {
             ($($count:literal)*) => { $(
-                while $count <= MOST && blocks - block >= $count {
-                    self.tile::<$count, COLS>(block, *column);
-                    block += $count;
+                if $count <= MOST {
+                    while blocks - block >= $count {
+                        self.tile::<S, $count, COLS>(simd, block, *column);
+                        block += $count;
+                    }
                 }
             )* };
         }
@@ -162,32 +234,45 @@ impl<T: Float, const LANES: usize> SumsOf<'_, T, LANES> {
     }
 
     #[inline(always)]
-    fn tile<const BLOCKS: usize, const COLS: usize>(&mut self, block: usize, column: usize) {
-        let Sums { terms, columns, .. } = self.0;
-        let left: [&[[T; LANES]]; BLOCKS] = array::from_fn(|b| {
-            let from = (block + b) * terms * LANES;
-            self.0.left[from..from + terms * LANES].as_chunks().0
-        });
-        let right: [&[T]; COLS] = array::from_fn(|c| {
-            let from = (column + c) * self.0.right.1;
-            &self.0.right.0[from..from + terms]
-        });
-        let mut start = [[[T::ZERO; LANES]; COLS]; BLOCKS];
-        if let Some(bias) = self.0.bias
+    fn tile<S: pulp::Simd, const BLOCKS: usize, const COLS: usize>(
+        &mut self,
+        simd: S,
+        block: usize,
+        column: usize,
+    ) {
+        let terms = self.terms;
+        let left = T::vectors::<S>(self.left);
+        let left: [&[T::Vector<S>]; BLOCKS] =
+            array::from_fn(|b| &left[(block + b) * terms..][..terms]);
+        let right: [&[T]; COLS] =
+            array::from_fn(|c| &self.right.0[(column + c) * self.right.1..][..terms]);
+        let mut sum = [[T::splat(simd, T::ZERO); COLS]; BLOCKS];
+        if let Some(bias) = self.bias
             && column == 0
         {
-            for (b, start) in start.iter_mut().enumerate() {
-                start[0].copy_from_slice(&bias[(block + b) * LANES..][..LANES]);
+            for (sum, &bias) in sum.iter_mut().zip(&T::vectors::<S>(bias)[block..]) {
+                sum[0] = bias;
             }
         }
-        let sums = kernel::tile(start, terms, |j| {
-            Some((left.map(|left| &left[j]), right.map(|right| right[j])))
-        });
-        let length = self.0.output.len() / columns;
-        for (b, sums) in sums.iter().enumerate() {
-            for (c, sum) in sums.iter().enumerate() {
-                let at = (column + c) * length + (block + b) * LANES;
-                self.0.output[at..at + LANES].copy_from_slice(sum);
+        for j in 0..terms {
+            let x: [_; COLS] = array::from_fn(|c| T::splat(simd, right[c][j]));
+            for b in 0..BLOCKS {
+                let w = left[b][j];
+                for c in 0..COLS {
+                    sum[b][c] = T::add_product(simd, sum[b][c], w, x[c]);
+                }
+            }
+        }
+        let output = T::vectors_mut::<S>(self.output);
+        let length = output.len() / self.columns;
+        for (c, column) in output
+            .chunks_exact_mut(length)
+            .skip(column)
+            .take(COLS)
+            .enumerate()
+        {
+            for (b, place) in column[block..block + BLOCKS].iter_mut().enumerate() {
+                *place = sum[b][c];
             }
         }
     }
@@ -198,11 +283,11 @@ struct Scale<'a, T> {
     slope: &'a [T],
 }
 
-impl<T: Float> NullaryFnOnce for Scale<'_, T> {
+impl<T: Float> WithSimd for Scale<'_, T> {
     type Output = ();
 
     #[inline(always)]
-    fn call(self) {
+    fn with_simd<S: pulp::Simd>(self, _: S) {
         for column in self.columns.chunks_exact_mut(self.slope.len()) {
             for (number, &slope) in column.iter_mut().zip(self.slope) {
                 *number = slope * *number;
@@ -217,14 +302,14 @@ struct Activate<'a, T> {
     slope: Option<&'a mut [T]>,
 }
 
-impl<T: Float> NullaryFnOnce for Activate<'_, T>
+impl<T: Float> WithSimd for Activate<'_, T>
 where
     fnn_core::Identity: Function<T>,
 {
     type Output = ();
 
     #[inline(always)]
-    fn call(self) {
+    fn with_simd<S: pulp::Simd>(self, _: S) {
         let Self {
             activation,
             z,
