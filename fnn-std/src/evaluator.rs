@@ -372,7 +372,7 @@ impl<T: Float> Evaluator<T> {
             bias: Some(&layer.bias),
             terms: layer.inputs,
             right: (&self.front, layer.inputs),
-            output: &mut self.back[..columns * layer.column()],
+            output: (&mut self.back, layer.column()),
             columns,
         });
         mem::swap(&mut self.front, &mut self.back);
@@ -409,7 +409,7 @@ impl<T: Float> Evaluator<T> {
             bias: Some(&layer.bias),
             terms: layer.inputs,
             right: (&self.front, length),
-            output: &mut self.back[..columns * layer.column()],
+            output: (&mut self.back, layer.column()),
             columns,
         });
         let (value, tangents) = self.back[..columns * layer.column()].split_at_mut(layer.column());
@@ -493,7 +493,7 @@ impl<T: Float> Evaluator<T> {
             bias: None,
             terms: self.sizes[number + 1],
             right: (panel, length),
-            output: &mut self.back[..rows * layer.row()],
+            output: (&mut self.back, layer.row()),
             columns: rows,
         });
         mem::swap(&mut self.front, &mut self.back);
@@ -510,7 +510,7 @@ impl<T: Float> Evaluator<T> {
             bias: None,
             terms,
             right: (&self.front, self.layers[cut].row()),
-            output: &mut self.back[..rows * length],
+            output: (&mut self.back, length),
             columns: rows,
         });
         mem::swap(&mut self.front, &mut self.back);

@@ -55,8 +55,9 @@ impl Simd {
     }
 
     /// The sums of a product.
-    pub(super) fn sums<T: Float>(self, sums: Sums<'_, T>) {
-        self.run(sums);
+    pub(super) fn sums<T: Float>(self, mut sums: Sums<'_, T>) {
+        // By reference: copying it takes as long as a layer of few neurons.
+        self.run(&mut sums);
     }
 
     /// Turns the sums `z` into values, and gives the slopes there where they are wanted.
@@ -177,8 +178,8 @@ pub(super) struct Sums<'a, T> {
     pub(super) terms: usize,
     /// The right matrix: columns of this length, of which the first `terms` numbers count.
     pub(super) right: (&'a [T], usize),
-    /// Where the sums go: columns with a number for each row of all blocks.
-    pub(super) output: &'a mut [T],
+    /// Where the sums go: columns of this length, a number for each row of all blocks.
+    pub(super) output: (&'a mut [T], usize),
     /// Columns of right matrix and output.
     pub(super) columns: usize,
 }
@@ -186,18 +187,22 @@ pub(super) struct Sums<'a, T> {
 /// Columns that are summed at once at most.
 const TILE: usize = 6;
 
-impl<T: Float> WithSimd for Sums<'_, T> {
+impl<T: Float> WithSimd for &mut Sums<'_, T> {
     type Output = ();
 
     #[inline(always)]
-    fn with_simd<S: pulp::Simd>(mut self, simd: S) {
+    fn with_simd<S: pulp::Simd>(self, simd: S) {
         let columns = self.columns;
         let tiles = columns.div_ceil(TILE);
         let mut column = 0;
         for tile in 0..tiles {
             // As few tiles as there must be, none more than one column wider than another. The
             // fewer columns, the more blocks: sums wait for their last addition.
-            match (columns + tile) / tiles {
+            let wide = match tiles {
+                1 => columns,
+                _ => (columns + tile) / tiles,
+            };
+            match wide {
                 1 => self.rows::<S, 8, 1>(simd, &mut column),
                 2 => self.rows::<S, 4, 2>(simd, &mut column),
                 3 => self.rows::<S, 2, 3>(simd, &mut column),
@@ -217,7 +222,7 @@ impl<T: Float> Sums<'_, T> {
         simd: S,
         column: &mut usize,
     ) {
-        let blocks = T::vectors::<S>(self.left).len() / self.terms;
+        let blocks = self.output.1 / (size_of::<T::Vector<S>>() / size_of::<T>());
         let mut block = 0;
         macro_rules! tiles {
             ($($count:literal)*) => { $(
@@ -250,8 +255,9 @@ impl<T: Float> Sums<'_, T> {
         if let Some(bias) = self.bias
             && column == 0
         {
-            for (sum, &bias) in sum.iter_mut().zip(&T::vectors::<S>(bias)[block..]) {
-                sum[0] = bias;
+            let bias = &T::vectors::<S>(bias)[block..][..BLOCKS];
+            for b in 0..BLOCKS {
+                sum[b][0] = bias[b];
             }
         }
         for j in 0..terms {
@@ -263,16 +269,12 @@ impl<T: Float> Sums<'_, T> {
                 }
             }
         }
-        let output = T::vectors_mut::<S>(self.output);
-        let length = output.len() / self.columns;
-        for (c, column) in output
-            .chunks_exact_mut(length)
-            .skip(column)
-            .take(COLS)
-            .enumerate()
-        {
-            for (b, place) in column[block..block + BLOCKS].iter_mut().enumerate() {
-                *place = sum[b][c];
+        let (output, length) = &mut self.output;
+        for c in 0..COLS {
+            let column = &mut output[(column + c) * *length..][..*length];
+            let places = &mut T::vectors_mut::<S>(column)[block..][..BLOCKS];
+            for b in 0..BLOCKS {
+                places[b] = sum[b][c];
             }
         }
     }
