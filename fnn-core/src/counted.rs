@@ -70,6 +70,7 @@ impl Math for Counted {
     const EXP_LOW: Self = Self(f64::EXP_LOW);
     const NORMAL_END: Self = Self(f64::NORMAL_END);
     const GELU_TANH_END: Self = Self(f64::GELU_TANH_END);
+    const LAST: Self = Self(<f64 as Math>::LAST);
     const MAX: Self = Self(f64::MAX);
 
     fn constant(c: f64) -> Self {
@@ -94,11 +95,10 @@ impl Math for Counted {
     }
 
     fn exp_sum(x: Self, tail: Self) -> Exp<Self> {
-        let Exp { p, scale, last } = f64::exp_sum(x.0, tail.0);
+        let Exp { p, scale } = f64::exp_sum(x.0, tail.0);
         Exp {
             p: Self(p),
             scale: Self(scale),
-            last: Self(last),
         }
     }
 

@@ -24,6 +24,8 @@ pub trait Math:
     const NORMAL_END: Self;
     /// From this a on e⁻ˣ and a³·e⁻ˣ are zero for x = 2·√(2/π)·(a + 0.044715·a³).
     const GELU_TANH_END: Self;
+    /// What [`Exp::scale`] has to be multiplied by: a power of two.
+    const LAST: Self;
     /// The largest finite number.
     const MAX: Self;
 
@@ -79,22 +81,22 @@ pub trait Math:
 
 /// An exponential eˣ = 2ⁿ·(1 + p) with |p| ≤ 0.42.
 ///
-/// 2ⁿ is the product of two factors, each a normal number even where eˣ is subnormal: a product
-/// that ends with the multiplication by the second one is rounded once, at the end.
+/// 2ⁿ is the product of `scale` and the constant [`LAST`](Math::LAST), each a normal number even
+/// where eˣ is subnormal: a product that ends with the multiplication by `LAST` is rounded once, at
+/// the end.
 #[derive(Debug, Clone, Copy)]
 pub struct Exp<T> {
     /// eʳ − 1 of the reduced argument r, precise near zero, too.
     pub p: T,
+    /// 2ⁿ/`LAST`.
     pub scale: T,
-    /// The second factor of 2ⁿ.
-    pub last: T,
 }
 
 impl<T: Math> Exp<T> {
     /// eˣ, of which a subnormal has been rounded twice.
     #[inline(always)]
     pub fn value(self) -> T {
-        (T::constant(1.0) + self.p) * (self.scale * self.last)
+        (T::constant(1.0) + self.p) * (self.scale * T::LAST)
     }
 
     /// y·eˣ, also where it is subnormal, for a y of moderate size.
@@ -102,27 +104,13 @@ impl<T: Math> Exp<T> {
     pub fn times(self, y: T) -> T {
         // Not (1 + p)·y: here the rounding of y·p counts less than that of 1 + p would.
         let y = y * self.scale;
-        (y + y * self.p) * self.last
-    }
-
-    /// y·eˣ·(1 − c) for 0 ≤ c ≤ ½, with fewer roundings that count than in the formula.
-    #[inline(always)]
-    pub fn times_less(self, y: T, c: T) -> T {
-        let y = y * self.scale;
-        (y + y * (self.p - (T::constant(1.0) + self.p) * c)) * self.last
-    }
-
-    /// (y + rest)·eˣ for a `rest` that is small beside y.
-    #[inline(always)]
-    pub fn times_sum(self, y: T, rest: T) -> T {
-        let q = T::constant(1.0) + self.p;
-        (y + (y * self.p + q * rest)) * self.scale * self.last
+        (y + y * self.p) * T::LAST
     }
 
     /// y·(eˣ − 1), precise near zero.
     #[inline(always)]
     pub fn times_minus_one(self, y: T) -> T {
-        let scaled = y * (self.scale * self.last);
+        let scaled = y * (self.scale * T::LAST);
         scaled * self.p - (y - scaled)
     }
 }
@@ -144,6 +132,7 @@ impl Math for f32 {
     const EXP_LOW: Self = -112.0;
     const NORMAL_END: Self = 15.0;
     const GELU_TANH_END: Self = 11.0;
+    const LAST: Self = 1.0 / (1u64 << 48) as f32;
     const MAX: Self = f32::MAX;
 
     #[inline(always)]
@@ -174,30 +163,29 @@ impl Math for f32 {
 
     #[inline(always)]
     fn exp_sum(x: Self, tail: Self) -> Exp<Self> {
-        // Adding 1.5·2^23 rounds to an integer, which is then in the lowest bits; 254 is twice the
-        // bias of the exponent.
-        const ROUND: f32 = 12_582_912.0 + 254.0;
+        // Adding 1.5·2^23 rounds to an integer, which is then in the lowest bits; 127 is the
+        // bias of the exponent, and 2^-48 the factor that is left to the end.
+        const ROUND: f32 = 12_582_912.0 + (127 + 48) as f32;
         // ln 2 in two parts, the first of so few bits that its product with n is exact.
         const LN_2_HIGH: f32 = 0.693_145_75;
         const LN_2_LOW: f32 = 1.428_606_8e-6;
 
         let shifted = (x + tail) * core::f32::consts::LOG2_E + ROUND;
         let n = shifted - ROUND;
-        let r = ((x - n * LN_2_HIGH) - n * LN_2_LOW) + tail;
-        let squared = r * r;
-        let p = r + squared
-            * polynomial(
-                r,
-                0.0013862157,
-                [[0.04166753, 0.008366693], [0.49999997, 0.16666542]],
-            );
+        // The first difference is exact; p takes the rest in without the rounding of r.
+        let (high, low) = (x - n * LN_2_HIGH, tail - n * LN_2_LOW);
+        let r = high + low;
+        let p = low
+            + r * r
+                * polynomial(
+                    r,
+                    0.0013862157,
+                    [[0.04166753, 0.008366693], [0.49999997, 0.16666542]],
+                );
 
-        let biased = shifted.to_bits();
-        let half = biased >> 1;
         Exp {
-            p,
-            scale: f32::from_bits(half << 23),
-            last: f32::from_bits(biased.wrapping_sub(half) << 23),
+            p: high + p,
+            scale: f32::from_bits(shifted.to_bits() << 23),
         }
     }
 
@@ -244,6 +232,8 @@ impl Math for f64 {
     const EXP_LOW: Self = -760.0;
     const NORMAL_END: Self = 39.0;
     const GELU_TANH_END: Self = 22.0;
+    // 2^-512.
+    const LAST: Self = f64::from_bits((1023 - 512) << 52);
     const MAX: Self = f64::MAX;
 
     #[inline(always)]
@@ -274,35 +264,34 @@ impl Math for f64 {
 
     #[inline(always)]
     fn exp_sum(x: Self, tail: Self) -> Exp<Self> {
-        // Adding 1.5·2^52 rounds to an integer, which is then in the lowest bits; 2046 is twice the
-        // bias of the exponent.
-        const ROUND: f64 = 6_755_399_441_055_744.0 + 2046.0;
+        // Adding 1.5·2^52 rounds to an integer, which is then in the lowest bits; 1023 is the
+        // bias of the exponent, and 2^-512 the factor that is left to the end.
+        const ROUND: f64 = 6_755_399_441_055_744.0 + (1023 + 512) as f64;
         // ln 2 in two parts, the first of so few bits that its product with n is exact.
         const LN_2_HIGH: f64 = 0.693_147_180_369_123_8;
         const LN_2_LOW: f64 = 1.908_214_929_270_587_7e-10;
 
         let shifted = (x + tail) * core::f64::consts::LOG2_E + ROUND;
         let n = shifted - ROUND;
-        let r = ((x - n * LN_2_HIGH) - n * LN_2_LOW) + tail;
-        let squared = r * r;
-        let p = r + squared
-            * polynomial(
-                r,
-                2.762635760774076e-07 + 2.5057264000887157e-08 * r,
-                [
-                    [2.480150439420565e-05, 2.755739643193934e-06],
-                    [0.0013888888932399315, 0.00019841269731676298],
-                    [0.04166666666657362, 0.008333333333383519],
-                    [0.5000000000000006, 0.166666666666666],
-                ],
-            );
+        // The first difference is exact; p takes the rest in without the rounding of r.
+        let (high, low) = (x - n * LN_2_HIGH, tail - n * LN_2_LOW);
+        let r = high + low;
+        let p = low
+            + r * r
+                * polynomial(
+                    r,
+                    2.762635760774076e-07 + 2.5057264000887157e-08 * r,
+                    [
+                        [2.480150439420565e-05, 2.755739643193934e-06],
+                        [0.0013888888932399315, 0.00019841269731676298],
+                        [0.04166666666657362, 0.008333333333383519],
+                        [0.5000000000000006, 0.166666666666666],
+                    ],
+                );
 
-        let biased = shifted.to_bits();
-        let half = biased >> 1;
         Exp {
-            p,
-            scale: f64::from_bits(half << 52),
-            last: f64::from_bits(biased.wrapping_sub(half) << 52),
+            p: high + p,
+            scale: f64::from_bits(shifted.to_bits() << 52),
         }
     }
 

@@ -12,20 +12,16 @@ const DOUBLE_POINTS: &str = include_str!("data/activations_f64.csv");
 /// They are those that the docs of the types state, found at many more points. 2 is the goal; a
 /// comment says why it is missed.
 const BOUNDS: [(&str, [f64; 4]); 15] = [
-    // Around z = −0.6 both forms of the value cancel a little.
-    ("mish", [2.5, 2.1, 1.6, 1.5]),
-    // From 0.55 on the slope is e^(−2a) times what a quotient leaves of 4.
-    ("tanh", [1.6, 2.5, 1.3, 1.9]),
-    // From 0.7 on the slope is e⁻ᵃ times a reciprocal: four roundings count.
-    ("sigmoid", [1.9, 2.8, 1.8, 2.2]),
+    ("mish", [2.0, 1.8, 1.4, 1.3]),
+    ("tanh", [1.1, 1.8, 0.9, 1.3]),
+    ("sigmoid", [1.7, 2.0, 1.4, 1.6]),
     // A long polynomial of alternating signs, and a sum.
-    ("softplus", [2.6, 1.9, 2.0, 1.8]),
-    // The value is that of sigmoid with one product more.
-    ("silu", [2.6, 2.3, 2.1, 1.8]),
+    ("softplus", [2.6, 1.7, 2.0, 1.4]),
+    ("silu", [1.8, 1.8, 1.4, 1.1]),
     // A quotient of two polynomials in a product with an exponential: nine roundings count.
     ("gelu", [5.4, 4.0, 3.8, 3.5]),
     // The argument and its slope add their own errors to those of silu.
-    ("gelu_tanh", [2.9, 2.9, 2.2, 2.2]),
+    ("gelu_tanh", [2.9, 2.8, 2.2, 2.2]),
     ("elu(1)", [1.1, 1.1, 1.1, 1.1]),
     ("elu(1.7)", [1.9, 1.1, 1.9, 1.1]),
     ("selu", [2.0, 1.3, 1.5, 1.0]),
@@ -226,13 +222,13 @@ fn odd_ones_keep_the_sign_of_zero_and_of_the_rest() {
     }
 }
 
-/// Activations through the origin keep the sign of a zero; mish and relu do not.
+/// Activations through the origin keep the sign of a zero; relu does not.
 #[test]
 fn negative_zero() {
     for subject in subjects() {
         let keeps = match subject.name {
             "sigmoid" | "softplus" | "hard_sigmoid" => continue,
-            "mish" | "relu" => false,
+            "relu" => false,
             _ => true,
         };
         assert_eq!((subject.single)(-0.0).0, 0.0, "{}", subject.name);

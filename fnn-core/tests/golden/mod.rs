@@ -9,12 +9,23 @@ use fnn_core::{
 /// A function from T to T or to a pair of them.
 pub(crate) type Function<T, R> = Box<dyn Fn(T) -> R + Sync>;
 
+/// How many numbers `Subject::block` takes at once.
+pub(crate) const BLOCK: usize = 64;
+
+/// The values and the slopes for a block of numbers.
+pub(crate) type Block<T> = [[T; BLOCK]; 2];
+
+/// A function for a block of numbers.
+pub(crate) type ByBlock<T> = Box<dyn Fn(&[T; BLOCK], &mut Block<T>) + Sync>;
+
 /// One activation in both formats.
 #[allow(dead_code, reason = "the example does not use all of them")]
 pub(crate) struct Subject {
     pub(crate) name: &'static str,
     pub(crate) single: Function<f32, (f32, f32)>,
     pub(crate) single_value: Function<f32, f32>,
+    /// The same as `single` for a block of numbers, in vectors.
+    pub(crate) block: ByBlock<f32>,
     pub(crate) double: Function<f64, (f64, f64)>,
     pub(crate) double_value: Function<f64, f64>,
     /// Where the slope falls from its value at 0 through zero to its minimum: inside, two terms
@@ -32,6 +43,11 @@ impl Subject {
             name,
             single: Box::new(move |z| s.value_and_slope(z)),
             single_value: Box::new(move |z| s.value(z)),
+            block: Box::new(move |z, [value, slope]| {
+                for i in 0..BLOCK {
+                    (value[i], slope[i]) = s.value_and_slope(z[i]);
+                }
+            }),
             double: Box::new(move |z| d.value_and_slope(z)),
             double_value: Box::new(move |z| d.value(z)),
             crossing,
