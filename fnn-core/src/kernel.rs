@@ -12,25 +12,51 @@ use core::array;
 
 use crate::{activation::Activation, scalar::Scalar};
 
-/// `LANES` rows of a product for `COLS` columns at once, all in registers. With a term
-/// `(left, right)` for each j, `sum[c][l] = start[c][l] + Σⱼ left[l] · right[c]`.
+/// `LANES` rows of a product, from `at` on, for `COLS` columns at once, all in registers:
+/// `sum[c][l] = start[c][l] + Σⱼ left[j][at + l] · right[c][j]`.
 ///
 /// Every number of `left` is loaded once and serves all columns.
 #[inline(always)]
-fn tile<'w, T: Scalar, const LANES: usize, const COLS: usize>(
+fn tile<T: Scalar, const ROWS: usize, const MID: usize, const LANES: usize, const COLS: usize>(
+    left: &[[T; ROWS]; MID],
+    right: &[[T; MID]; COLS],
     start: [[T; LANES]; COLS],
-    terms: impl Iterator<Item = (&'w [T; LANES], [T; COLS])>,
+    at: usize,
 ) -> [[T; LANES]; COLS] {
-    let mut sum = start;
-    for (left, right) in terms {
-        for (sum, x) in sum.iter_mut().zip(right) {
-            for (sum, &w) in sum.iter_mut().zip(left) {
-                *sum = *sum + w * x;
+    // The columns, and without vectors the rows, are written out one by one: so the sums stay in
+    // registers, however little the compiler is asked to unroll.
+    macro_rules! columns {
+        ($sum:ident, $w:ident, $j:ident; $($c:literal)*) => { $(
+            if const { $c < COLS } {
+                let x = right[$c][$j];
+                if VECTORS {
+                    for (sum, &w) in $sum[$c].iter_mut().zip($w) {
+                        *sum = *sum + w * x;
+                    }
+                } else {
+                    rows!($sum[$c], $w, x; 0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15);
+                }
             }
+        )* };
+    }
+    macro_rules! rows {
+        ($sum:expr, $w:ident, $x:ident; $($l:literal)*) => { $(
+            if const { $l < LANES } {
+                $sum[$l] = $sum[$l] + $w[$l] * $x;
+            }
+        )* };
+    }
+    let mut sum = start;
+    for j in 0..MID {
+        if let Some(w) = lanes::<T, LANES>(&left[j], at) {
+            columns!(sum, w, j; 0 1 2 3 4 5 6 7 8 9 10 11);
         }
     }
     sum
 }
+
+/// Whether the target has vectors, over whose lanes the rows of a tile run.
+const VECTORS: bool = cfg!(any(target_arch = "x86_64", target_arch = "aarch64"));
 
 /// Bytes of the rows that one tile of a product takes side by side. With the columns of
 /// [`most_columns`] their sums fill the target's registers and leave room for what they are made
@@ -53,18 +79,13 @@ const VALUE_BLOCK: usize = if BLOCK < 64 { 4 * BLOCK } else { 256 };
 /// Bytes of the neurons that are activated side by side, one tile or more. An activation is a long
 /// chain of dependent operations: with vectors, several chains are under way at once; without
 /// them, a tile goes on to its activation while its sums are still in registers.
-const ACTIVATION_BLOCK: usize = if cfg!(any(target_arch = "x86_64", target_arch = "aarch64")) {
-    VALUE_BLOCK
-} else {
-    BLOCK
-};
+const ACTIVATION_BLOCK: usize = if VECTORS { VALUE_BLOCK } else { BLOCK };
 
 /// Columns that a tile of so many lanes takes at most: as many as leave registers for `left`, one
 /// number of `right` and one product.
 const fn most_columns(lanes: usize) -> usize {
-    let vectors = cfg!(any(target_arch = "x86_64", target_arch = "aarch64"));
     match lanes {
-        _ if vectors => 5,
+        _ if VECTORS => 5,
         4.. => 6,
         3 => 8,
         2 => 10,
@@ -275,11 +296,14 @@ fn sums<T: Scalar, const IN: usize, const OUT: usize>(
     output: &mut [T; OUT],
 ) {
     for_blocks!(T, OUT, VALUE_BLOCK, |at, LANES| {
-        if let (Some(bias), Some(output)) = (lanes::<T, LANES>(bias, at), lanes_mut(output, at)) {
-            let terms = weight.iter().zip(input);
-            let terms = terms.filter_map(|(column, &x)| Some((lanes(column, at)?, [x])));
-            [*output] = tile([*bias], terms);
-        }
+        let bias = lanes(bias, at);
+        block::<T, OUT, IN, LANES, 1>(
+            weight,
+            bias,
+            array::from_ref(input),
+            array::from_mut(output),
+            at,
+        );
     });
 }
 
@@ -333,9 +357,7 @@ fn block<T: Scalar, const ROWS: usize, const MID: usize, const LANES: usize, con
     if let (Some(bias), Some(first)) = (bias, start.first_mut()) {
         *first = *bias;
     }
-    let terms =
-        (0..MID).filter_map(|m| Some((lanes(&left[m], at)?, array::from_fn(|c| right[c][m]))));
-    let sums = tile(start, terms);
+    let sums = tile(left, right, start, at);
     for (output, sums) in output.iter_mut().zip(sums) {
         if let Some(output) = lanes_mut(output, at) {
             *output = sums;
