@@ -106,6 +106,10 @@ impl Math for Counted {
         Self(f64::ln_1p_ratio(u.0))
     }
 
+    fn ln_cosh_ratio(s: Self) -> Self {
+        Self(f64::ln_cosh_ratio(s.0))
+    }
+
     fn tanh_ratio(s: Self) -> Self {
         Self(f64::tanh_ratio(s.0))
     }

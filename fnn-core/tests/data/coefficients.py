@@ -95,16 +95,29 @@ def exponential(bits, degree, to_format):
 
 
 def logarithm(bits, degree, to_format):
-    """ln(1 + u)/u for 0 ≤ u ≤ 1, less the 1 that it has at u = 0, over u."""
+    """ln(1 + u)/u for 0 ≤ u ≤ 1/e, less the 1 that it has at u = 0, over u."""
     coefficients, worst = rounded(
         lambda u: (mp.log1p(u) / u - 1) / u,
         lambda u: u**2 / mp.log1p(u),
         list(range(degree)),
         mpf(0),
-        mpf(1),
+        mp.exp(-1) * mpf("1.000001"),
         to_format,
     )
     show(f"ln_1p f{bits}", coefficients, worst, to_format)
+
+
+def logarithm_of_cosine(bits, terms, to_format):
+    """ln(cosh(a/2))/a² for 0 ≤ a ≤ 1 as a polynomial in s = a²; its error counts in ln(1 + e⁻ᵃ)."""
+    coefficients, worst = rounded(
+        lambda s: mp.log(mp.cosh(mp.sqrt(s) / 2)) / s,
+        lambda s: s / mp.log1p(mp.exp(-mp.sqrt(s))),
+        list(range(terms)),
+        mpf(0),
+        mpf(1),
+        to_format,
+    )
+    show(f"ln_cosh f{bits}", coefficients, worst, to_format)
 
 
 def hyperbolic_tangent(bits, terms, to_format):
@@ -176,8 +189,10 @@ def normal_tail(bits, degree, highest, to_format):
 if __name__ == "__main__":
     exponential(32, 6, to_f32)
     exponential(64, 11, to_f64)
-    logarithm(32, 9, to_f32)
-    logarithm(64, 20, to_f64)
+    logarithm(32, 7, to_f32)
+    logarithm(64, 15, to_f64)
+    logarithm_of_cosine(32, 5, to_f32)
+    logarithm_of_cosine(64, 10, to_f64)
     normal_tail(32, 5, 15, to_f32)
     normal_tail(64, 10, 39, to_f64)
     hyperbolic_tangent(32, 5, to_f32)
