@@ -65,8 +65,9 @@ pub trait Math:
     /// (tanh a / a − 1)/a² for s = a², 0 ≤ a ≤ 0.55.
     fn tanh_ratio(s: Self) -> Self;
 
-    /// 1/R − √(2π)·a for R = Φ(−a)·e^(a²/2), 0 ≤ a ≤ [`NORMAL_END`](Self::NORMAL_END), as numerator
-    /// and denominator, with Φ the distribution function of the normal distribution.
+    /// (1/R − 2)/a − 2 for R = Φ(−a)·e^(a²/2), 0 ≤ a ≤ [`NORMAL_END`](Self::NORMAL_END), as numerator
+    /// and denominator, with Φ the distribution function of the normal distribution. It rises from
+    /// −0.404 to less than √(2π) − 2 = 0.507.
     fn normal_tail(a: Self) -> (Self, Self);
 
     /// The smaller one; NaN if `self` is NaN.
@@ -108,6 +109,12 @@ impl<T: Math> Exp<T> {
         // Not (1 + p)·y: here the rounding of y·p counts less than that of 1 + p would.
         let y = y * self.scale;
         (y + y * self.p) * T::LAST
+    }
+
+    /// (y + rest)·eˣ, also where it is subnormal, for a `rest` that is small beside y.
+    #[inline(always)]
+    pub fn times_sum(self, y: T, rest: T) -> T {
+        (y + (y * self.p + (rest + rest * self.p))) * self.scale * T::LAST
     }
 
     /// y·(eˣ − 1), precise near zero.
@@ -227,13 +234,13 @@ impl Math for f32 {
     fn normal_tail(a: Self) -> (Self, Self) {
         let numerator = polynomial(
             a,
-            0.0062484085,
-            [[0.41633928, 0.074768834], [2.0, 1.2605811]],
+            0.0082366755 + 0.00090013054 * a,
+            [[0.026851907, 0.030153614], [-0.4042309, -0.13708505]],
         );
         let denominator = polynomial(
             a,
-            0.029840626 + 0.002492515 * a,
-            [[0.56601834, 0.17081217], [1.0, 1.0857202]],
+            0.023272354 + 0.0017766976 * a,
+            [[0.5010942, 0.1425776], [1.0, 1.0150753]],
         );
         (numerator, denominator)
     }
@@ -356,23 +363,24 @@ impl Math for f64 {
     fn normal_tail(a: Self) -> (Self, Self) {
         let numerator = polynomial(
             a,
-            4.284702721040792e-05 + 1.4257762455791608e-06 * a,
+            2.26306571659655e-07,
             [
-                [0.005953877418229562, 0.0006326461389505501],
-                [0.18627410268395952, 0.03914710279166822],
-                [1.5658142695618253, 0.6432024729556217],
-                [2.0, 2.474536625826592],
+                [8.10360572934859e-05, 6.1546048289738995e-06],
+                [0.003586557101735119, 0.0006611559452493849],
+                [0.02577492287270616, 0.012783180751608624],
+                [-0.14481954015693632, 0.0026782357286103515],
+                [-0.4042308783942691, -0.39598214056850933],
             ],
         );
         let denominator = polynomial(
             a,
-            5.688024267988097e-07,
+            4.4669155471974206e-07,
             [
-                [0.00025352689896374726, 1.7093490735063304e-05],
-                [0.016118801614442284, 0.002409440376883258],
-                [0.2863457845941062, 0.07896052554939063],
-                [1.4171920453584341, 0.7597503622530377],
-                [1.0, 1.6926978894259304],
+                [0.000212659826336402, 1.3911556640791369e-05],
+                [0.014225661441285052, 0.0020756924730814057],
+                [0.2638762505310447, 0.07125787806062632],
+                [1.3587074513868491, 0.7142726347929937],
+                [1.0, 1.6555432082824006],
             ],
         );
         (numerator, denominator)

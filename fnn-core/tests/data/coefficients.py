@@ -139,50 +139,49 @@ def hyperbolic_tangent(bits, terms, to_format):
 
 
 def normal_tail(bits, degree, highest, to_format):
-    """K(a) = 1/R(a) − √(2π)·a as N(a)/D(a) with N(0) = 2, D(0) = 1, N one degree lower.
+    """K(a) = (1/R(a) − 2)/a − 2 as N(a)/D(a) of the same degree, with D(0) = 1.
 
-    R(a) = Φ(−a)·e^(a²/2), 0 ≤ a ≤ highest. K falls from 2 like 1/a; what counts is its error beside
-    1/R. N − K·D is linear in the coefficients: it is fitted again and again, divided by the D of
-    the fit before. The coefficients are positive, so that no sum cancels.
+    R(a) = Φ(−a)·e^(a²/2), 0 ≤ a ≤ highest. What counts is the error of a·K beside 1/R. N − K·D is
+    linear in the coefficients: it is fitted again and again, divided by the D of the fit before.
     """
 
     def inverse(a):
         return 2 * mp.exp(-(a**2) / 2) / mp.erfc(a / mp.sqrt(2))
 
     def excess(a):
-        return inverse(a) - mp.sqrt(2 * mp.pi) * a
+        return (inverse(a) - 2) / a - 2
 
     nodes = [highest / mpf(2) * (1 - mp.cos(mp.pi * (2 * i + 1) / 240)) for i in range(120)]
-    # Half of the nodes again where the function bends most.
-    nodes += [x**2 / highest**2 * 4 for x in nodes]
+    # Twice as many nodes again where the function bends most.
+    nodes += [x**2 / highest**2 * 4 for x in nodes] + [x**2 / highest for x in nodes]
     wanted = [excess(x) for x in nodes]
     denominator = [mpf(1)] + [mpf(0)] * degree
-    for _ in range(12):
+    for _ in range(14):
         rows, right = [], []
         for x, k in zip(nodes, wanted):
-            weight = 1 / (inverse(x) * mp.polyval(denominator[::-1], x))
+            weight = x / (inverse(x) * mp.polyval(denominator[::-1], x))
             rows.append(
-                [weight * x**p for p in range(1, degree)]
+                [weight * x**p for p in range(degree + 1)]
                 + [-weight * k * x**p for p in range(1, degree + 1)]
             )
-            right.append(weight * (k - 2))
+            right.append(weight * k)
         matrix = mp.matrix(rows)
         solution = mp.lu_solve(matrix.T * matrix, matrix.T * mp.matrix(right))
-        denominator = [mpf(1)] + list(solution[degree - 1 :])
+        denominator = [mpf(1)] + list(solution[degree + 1 :])
     denominator = [to_format(c) for c in denominator]
 
     def bottom(x):
         return mp.polyval(denominator[::-1], x)
 
     numerator, worst = rounded(
-        lambda x: (excess(x) * bottom(x) - 2) / x,
+        lambda x: excess(x) * bottom(x),
         lambda x: x / (inverse(x) * bottom(x)),
-        list(range(degree - 1)),
+        list(range(degree + 1)),
         mpf(0),
         mpf(highest),
         to_format,
     )
-    show(f"normal_tail numerator f{bits}", [mpf(2)] + numerator, worst, to_format)
+    show(f"normal_tail numerator f{bits}", numerator, worst, to_format)
     show(f"normal_tail denominator f{bits}", denominator, worst, to_format)
 
 
