@@ -1,12 +1,21 @@
 //! Speed beside the peers.
 
-use std::{env, fs, path::Path};
+use std::{
+    env, fs,
+    path::{Path, PathBuf},
+};
 
-use crate::{Result, command::Run, firmware, install, root};
+use crate::{
+    Result,
+    command::Run,
+    firmware::{self, target_folder},
+    install, root,
+};
 
 pub(crate) const OPTIONS: &str = "[--json FILE]";
 
-/// Time the desktop and count the board's instructions, each beside its peers.
+/// Count the board's instructions and time the desktop, each beside its peers. The bench
+/// `evaluate` of `fnn-std` does the latter; what it needs is prepared here.
 pub(crate) fn task(args: &[String]) -> Result<()> {
     let json = match args {
         [] => None,
@@ -16,65 +25,73 @@ pub(crate) fn task(args: &[String]) -> Result<()> {
         }
         _ => return Err(format!("the options are {OPTIONS}")),
     };
-
     install::ensure(&[&install::HOST_GCC])?;
-    let folder = root().join("target/peers");
-    fs::create_dir_all(&folder).map_err(|e| format!("{}: {e}", folder.display()))?;
-    for (library, define) in [
-        ("libseed.so", None),
-        ("libseed_one_exponential.so", Some("-DONE_EXPONENTIAL")),
-    ] {
-        Run::new("gcc")
-            .args(["-O3", "-march=native", "-ffast-math", "-DSEED_WEIGHTS="])
-            .args(define)
-            .args(["-fPIC", "-shared", "-o"])
-            .arg(folder.join(library))
-            .args(["fnn-embedded/firmware/peers/seed.c", "-lm"])
-            .run()?;
-    }
 
-    let desktop = folder.join("desktop.json");
-    Run::cargo()
-        .env("RUSTFLAGS", "-Ctarget-cpu=native")
-        .env("FNN_SEED_LIBRARIES", &folder)
-        .env("FNN_BENCH_JSON", &desktop)
-        .args([
-            "bench",
-            "--quiet",
-            "--package",
-            "fnn-std",
-            "--bench",
-            "evaluate",
-        ])
-        // Apart from the desktop's own target folder, whose builds have other flags.
-        .arg("--target-dir")
-        .arg(root().join("target/native"))
-        .run()?;
-
+    // A failure of the firmware is no reason to leave out the desktop.
+    let folder = target_folder();
+    let counts = folder.join("bench_board.json");
     let board = firmware::first_board();
-    let report = firmware::peer(board)?;
-    if let Some(file) = json {
-        write_json(&file, &desktop, board.name, &report)?;
+    let counted = fs::create_dir_all(&folder)
+        .map_err(|e| format!("{}: {e}", folder.display()))
+        .and_then(|()| firmware::peer(board))
+        .and_then(|report| write_counts(&counts, board.name, &report));
+
+    let requirements = root().join("fnn-std/benches/peers/requirements.txt");
+    let python = install::python(&folder.join("venv"), &requirements)
+        .inspect_err(|message| println!("without CasADi and JAX: {message}"));
+    let mut run = Run::cargo()
+        .env("RUSTFLAGS", "-Ctarget-cpu=native")
+        .args(["bench", "--quiet", "--package", "fnn-std"])
+        // Apart from the desktop's own target folder, whose builds have other flags.
+        .args(["--bench", "evaluate", "--target-dir"])
+        .arg(folder.join("native"))
+        .arg("--")
+        .arg("--peers")
+        .arg(folder.join("peers"))
+        .arg("--plots")
+        .arg(root().join("fnn-std/benches/plots"))
+        .arg("--baseline")
+        .arg(baseline()?);
+    if let Ok(python) = python {
+        run = run.arg("--python").arg(python);
     }
-    Ok(())
+    if counted.is_ok() {
+        run = run.arg("--board").arg(counts);
+    }
+    if let Some(file) = json {
+        run = run.arg("--json").arg(file);
+    }
+    run.run()?;
+    counted
 }
 
-fn write_json(file: &Path, desktop: &Path, board: &str, report: &firmware::Report) -> Result<()> {
-    let desktop = fs::read_to_string(desktop).map_err(|e| format!("{}: {e}", desktop.display()))?;
+/// The bench compiled for any processor of this kind, and its place.
+fn baseline() -> Result<PathBuf> {
+    let messages = Run::cargo()
+        .env("RUSTFLAGS", "")
+        .args(["bench", "--quiet", "--package", "fnn-std"])
+        .args(["--bench", "evaluate", "--no-run"])
+        .args(["--message-format", "json", "--target-dir"])
+        .arg(target_folder().join("baseline"))
+        .shown_output()?;
+    messages
+        .lines()
+        .filter_map(|message| message.split_once("\"executable\":\"")?.1.split('"').next())
+        .next_back()
+        .map(PathBuf::from)
+        .ok_or_else(|| "cargo names no executable of the bench".to_owned())
+}
+
+fn write_counts(file: &Path, board: &str, report: &firmware::Report) -> Result<()> {
     let mut counts = Vec::new();
     for peer in ["", " in C", " in C with one exponential"] {
         for what in ["value", "evaluate"] {
             let name = format!("{what}{peer}");
             let count = report.number(&format!("instructions of {name}"))?;
-            counts.push(format!("  \"{name}\": {count}"));
+            counts.push(format!("\"{name}\": {count}"));
         }
     }
-    let text = format!(
-        "{{\n\"desktop_ns\": {},\n\"board\": \"{board}\",\n\"instructions\": {{\n{}\n}}\n}}\n",
-        desktop.trim_end(),
-        counts.join(",\n"),
-    );
-    fs::write(file, text).map_err(|e| format!("{}: {e}", file.display()))?;
-    println!("\nwritten: {}", file.display());
-    Ok(())
+    let counts = counts.join(", ");
+    let text = format!("{{\"name\": \"{board}\", \"instructions\": {{{counts}}}}}\n");
+    fs::write(file, text).map_err(|e| format!("{}: {e}", file.display()))
 }

@@ -71,6 +71,12 @@ impl Run {
         }
     }
 
+    /// The same, and show it: for what takes its time.
+    pub(crate) fn shown_output(self) -> Result<String> {
+        self.show();
+        self.output()
+    }
+
     /// Run to the end or to the time limit, pass on the lines that it writes, and return them.
     pub(crate) fn lines(mut self, limit: Duration) -> Result<Vec<String>> {
         self.show();

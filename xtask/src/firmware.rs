@@ -183,7 +183,7 @@ impl Network {
         records: Option<usize>,
         options: &[impl AsRef<OsStr>],
     ) -> Result<Self> {
-        let folder = target_folder();
+        let folder = firmware_folder();
         fs::create_dir_all(&folder).map_err(|e| format!("{}: {e}", folder.display()))?;
         let module = folder.join(name).with_extension("rs");
         let mut run = fnn()
@@ -253,11 +253,11 @@ impl Workshop {
             .args(["--quiet", "--release", "--locked", "--manifest-path"])
             .arg(firmware().join("Cargo.toml"))
             .arg("--target-dir")
-            .arg(target_folder())
+            .arg(firmware_folder())
             .args(["--bin", bin])
             .args(features)
             .run()?;
-        Ok(target_folder().join(target).join("release").join(bin))
+        Ok(firmware_folder().join(target).join("release").join(bin))
     }
 
     pub(crate) fn image(&self, network: &Network, bin: &str) -> Result<PathBuf> {
@@ -331,8 +331,13 @@ fn firmware() -> PathBuf {
 
 /// Where firmware and generated modules go: apart from the desktop's own, since cargo would build
 /// that again after each change of compiler.
-fn target_folder() -> PathBuf {
+fn firmware_folder() -> PathBuf {
+    target_folder().join("firmware")
+}
+
+/// Where all that is built goes.
+pub(crate) fn target_folder() -> PathBuf {
     let target =
         env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from);
-    root().join(target).join("firmware")
+    root().join(target)
 }

@@ -50,6 +50,19 @@ pub(crate) const HOST_GCC: Tool = Tool {
     is_present: || find("gcc").is_some(),
 };
 
+/// Python, and what makes environments of its packages.
+const PYTHON: Tool = Tool {
+    name: "python3 with venv",
+    packages: &["python3-venv"],
+    is_present: || {
+        find("python3").is_some()
+            && Run::new("python3")
+                .args(["-c", "import ensurepip, venv"])
+                .output()
+                .is_ok()
+    },
+};
+
 const DEBIAN_RUSTC: Tool = Tool {
     name: "Debian's rustc-web",
     packages: &["rustc-web", "rust-web-src"],
@@ -102,6 +115,22 @@ pub(crate) fn ensure(tools: &[&Tool]) -> Result<()> {
         None => Ok(()),
         Some(tool) => Err(format!("{} is missing after its installation", tool.name)),
     }
+}
+
+/// The Python of an environment in `folder` that has the packages of the file `requirements`.
+pub(crate) fn python(folder: &Path, requirements: &Path) -> Result<PathBuf> {
+    let python = folder.join("bin/python");
+    if !python.is_file() {
+        ensure(&[&PYTHON])?;
+        Run::new("python3").args(["-m", "venv"]).arg(folder).run()?;
+    }
+    // Where the packages are there already, this asks for nothing over the network.
+    Run::new(&python)
+        .args(["-m", "pip", "install", "--quiet"])
+        .args(["--disable-pip-version-check", "--requirement"])
+        .arg(requirements)
+        .run()?;
+    Ok(python)
 }
 
 /// A compiler for a microcontroller.
