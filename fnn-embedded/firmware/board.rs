@@ -23,9 +23,10 @@ pub struct Board {
     pub ram: Region,
     /// The machine of `qemu-system-arm`.
     pub machine: &'static str,
-    /// Instructions that the emulator executes in one tick of SysTick, with `-icount shift=0`: an
-    /// instruction takes it 1 ns, and the machine's clock of 25 MHz ticks every 40 ns.
-    pub instructions_per_tick: u32,
+    /// The clock of the machine, which SysTick counts, in MHz.
+    pub megahertz: u32,
+    /// Whether its vectors take subnormal numbers as zero, against IEEE 754.
+    pub flushes_subnormals: bool,
 }
 
 /// A range of addresses.
@@ -38,20 +39,43 @@ pub struct Region {
 }
 
 /// All boards; the first is taken where none is named.
-pub const BOARDS: &[Board] = &[Board {
-    name: "mps2-an386",
-    processor: "Cortex-M4F, f32 in hardware, f64 in software",
-    target: "thumbv7em-none-eabihf",
-    cpu: "cortex-m4",
-    gcc_flags: &["-mcpu=cortex-m4", "-mfloat-abi=hard", "-mfpu=fpv4-sp-d16"],
-    flash: Region {
-        origin: 0x0000_0000,
-        length: 4 << 20,
+pub const BOARDS: &[Board] = &[
+    Board {
+        name: "mps2-an386",
+        processor: "Cortex-M4F, f32 in hardware, f64 in software",
+        target: "thumbv7em-none-eabihf",
+        cpu: "cortex-m4",
+        gcc_flags: &["-mcpu=cortex-m4", "-mfloat-abi=hard", "-mfpu=fpv4-sp-d16"],
+        flash: Region {
+            origin: 0x0000_0000,
+            length: 4 << 20,
+        },
+        ram: Region {
+            origin: 0x2000_0000,
+            length: 4 << 20,
+        },
+        machine: "mps2-an386",
+        megahertz: 25,
+        flushes_subnormals: false,
     },
-    ram: Region {
-        origin: 0x2000_0000,
-        length: 4 << 20,
+    Board {
+        name: "mps3-an547",
+        processor: "Cortex-M55, f32 in vectors of four (Helium), f64 in hardware",
+        target: "thumbv8m.main-none-eabihf",
+        cpu: "cortex-m55",
+        gcc_flags: &["-mcpu=cortex-m55", "-mfloat-abi=hard"],
+        // The memories tightly coupled to the processor, where its secure state sees them: it
+        // starts there.
+        flash: Region {
+            origin: 0x1000_0000,
+            length: 512 << 10,
+        },
+        ram: Region {
+            origin: 0x3000_0000,
+            length: 512 << 10,
+        },
+        machine: "mps3-an547",
+        megahertz: 32,
+        flushes_subnormals: true,
     },
-    machine: "mps2-an386",
-    instructions_per_tick: 40,
-}];
+];

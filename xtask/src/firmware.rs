@@ -19,8 +19,7 @@ use crate::{
 #[allow(dead_code, unreachable_pub, reason = "the firmware uses the rest")]
 mod board;
 
-use board::BOARDS;
-pub(crate) use board::Board;
+pub(crate) use board::{BOARDS, Board};
 
 pub(crate) const OPTIONS: &str = "[--board NAME] [--module FILE]; --peer [--board NAME]";
 pub(crate) const IMAGE_OPTIONS: &str = "[--board NAME] [--module FILE]";
@@ -124,11 +123,14 @@ pub(crate) fn task(args: &[String]) -> Result<()> {
     let mut table = String::new();
     let result = for_all(&workshop.networks(&options)?, |network| {
         let report = workshop.replay(network)?;
+        let records = report.number("records")?;
+        let equal = records - report.number("records equal but for subnormals")?;
         table += &format!(
-            "{:<12} {:>6} {:>8} {:>8} {:>10} {:>10} {:>7} {:>9}\n",
+            "{:<12} {:>6} {:>8} {:>8} {:>8} {:>10} {:>10} {:>7} {:>9}\n",
             network.name,
             report.text("scalar")?,
-            report.text("records")?,
+            records,
+            equal,
             report.text("numbers compared")?,
             report.number("instructions of value")?,
             report.number("instructions of evaluate")?,
@@ -139,8 +141,15 @@ pub(crate) fn task(args: &[String]) -> Result<()> {
     });
     if !table.is_empty() {
         println!("\n{}: {}", options.board.name, options.board.processor);
-        println!("Equal to the desk, bit by bit; instructions of one call, bytes of memory:");
-        println!("network      scalar  records  numbers      value   evaluate   stack workspace");
+        let equal = if options.board.flushes_subnormals {
+            "Equal to the desk, bit by bit but for subnormal numbers"
+        } else {
+            "Equal to the desk, bit by bit"
+        };
+        println!("{equal}; instructions of one call, bytes of memory:");
+        println!(
+            "network      scalar  records    equal  numbers      value   evaluate   stack workspace"
+        );
         println!("{table}");
     }
     result

@@ -3,7 +3,8 @@
 use crate::{
     Result,
     command::{Run, for_all},
-    firmware, panics, size,
+    firmware::{self, BOARDS},
+    panics, size,
 };
 
 /// The hand-written C takes this many times the instructions of the network at least, on the
@@ -22,7 +23,7 @@ pub(crate) fn task(args: &[String]) -> Result<()> {
         ("format", format),
         ("lints", lints),
         ("documentation", documentation),
-        ("firmware", || firmware::task(&[])),
+        ("firmware", firmware_of_every_board),
         ("firmware beside C", beside_c),
         ("panics", || panics::task(&[])),
         ("size", || size::task(&[])),
@@ -58,6 +59,12 @@ fn documentation() -> Result<()> {
         .env("RUSTDOCFLAGS", "--deny warnings")
         .args(["doc", "--quiet", "--workspace", "--no-deps"])
         .run()
+}
+
+fn firmware_of_every_board() -> Result<()> {
+    for_all(BOARDS, |board| {
+        firmware::task(&["--board".to_owned(), board.name.to_owned()])
+    })
 }
 
 fn beside_c() -> Result<()> {

@@ -73,11 +73,13 @@ impl Counter {
     /// changes it by less than an instruction, or so that the count takes a quarter of the
     /// counter's range. Those of the loop around it, measured without `f`, are subtracted.
     pub fn instructions(&mut self, mut f: impl FnMut()) -> u32 {
-        let per_tick = BOARD.instructions_per_tick;
+        // With `-icount shift=0` an instruction takes the emulator 1 ns.
+        let per_tick = 1000 / BOARD.megahertz;
         let once = self.ticks(1, &mut f);
         let calls = (RELOAD / 4 / once.max(1)).clamp(1, 2 * per_tick);
         let ticks = self.ticks(calls, &mut f) - self.ticks(calls, || ());
-        (ticks * per_tick + calls / 2) / calls
+        let instructions = u64::from(ticks) * 1000 / u64::from(BOARD.megahertz);
+        ((instructions + u64::from(calls / 2)) / u64::from(calls)) as u32
     }
 
     fn ticks(&mut self, calls: u32, mut f: impl FnMut()) -> u32 {
