@@ -14,18 +14,23 @@ pub type Layers = fnn_core::Chain![
 /// The network.
 pub type Network = fnn_core::Network<Layers>;
 
-/// The same, its Jacobian accumulated forward.
-pub type Forward = fnn_core::Network<Layers, fnn_core::Forward>;
-
 /// Scratch memory for it.
 pub type Workspace = fnn_core::Workspace<f32, { Network::WORKSPACE }>;
 
+/// The same network, its Jacobian accumulated forward.
+pub type Forward = fnn_core::Network<Layers, fnn_core::Forward>;
+
 /// The network with the numbers of [`seed_weights`].
-pub static NETWORK: Network = fnn_core::Network::new(fnn_core::chain![
+pub static NETWORK: Network = fnn_core::Network::new(LAYERS);
+
+/// [`NETWORK`] forward.
+pub static FORWARD: Forward = fnn_core::Network::with_order(LAYERS);
+
+const LAYERS: Layers = fnn_core::chain![
     fnn_core::Dense::new(WEIGHTS.first, WEIGHTS.first_bias, fnn_core::Mish),
     [hidden(0), hidden(1), hidden(2), hidden(3)],
     fnn_core::Dense::new(WEIGHTS.last, WEIGHTS.last_bias, fnn_core::Identity),
-]);
+];
 
 /// Weights and biases of all layers, row by row, as C sees them.
 #[repr(C)]

@@ -11,7 +11,7 @@ use cortex_m_semihosting::hprintln;
 use fnn_core::{SMatrix, SVector};
 use fnn_firmware::{
     BOARD, Counter, exit,
-    network::{NETWORK, Workspace},
+    network::{FORWARD, Forward, NETWORK, Workspace},
 };
 
 type Seed = unsafe extern "C" fn(*const [c_int; 2], *const f32, *mut f32, *mut f32) -> c_int;
@@ -41,6 +41,8 @@ fn in_c(
 #[entry]
 fn main() -> ! {
     static mut WORKSPACE: Workspace = Workspace::new();
+    static mut FORWARD_WORKSPACE: fnn_core::Workspace<f32, { Forward::WORKSPACE }> =
+        fnn_core::Workspace::new();
 
     let x = SVector::from([0.5, -0.25, 0.125, 1.0]);
     let ours = NETWORK.evaluate(&x, WORKSPACE);
@@ -67,6 +69,10 @@ fn main() -> ! {
     });
     hprintln!("instructions of value: {}", value);
     hprintln!("instructions of evaluate: {}", evaluation);
+    let forward = counter.instructions(|| {
+        black_box(&FORWARD.evaluate(black_box(&x), FORWARD_WORKSPACE));
+    });
+    hprintln!("instructions of evaluate forward: {}", forward);
     for (peer, name) in peers {
         let value = counter.instructions(|| {
             black_box(&in_c(peer, [1, 0], black_box(&x)));
