@@ -60,8 +60,8 @@ const VECTORS: bool = cfg!(any(target_arch = "x86_64", target_arch = "aarch64"))
 
 /// Bytes of the rows that one tile of a product takes side by side. With the columns of
 /// [`most_columns`] their sums fill the target's registers and leave room for what they are made
-/// from: two vectors of 64 bytes with AVX-512, of 32 with AVX, of 16 with SSE2 or NEON, four single
-/// registers on a microcontroller.
+/// from: two vectors of 64 bytes with AVX-512, of 32 with AVX, of 16 with SSE2 or NEON; on a
+/// microcontroller four single registers, or one vector with Helium.
 const BLOCK: usize = if cfg!(target_feature = "avx512f") {
     128
 } else if cfg!(target_feature = "avx") {
@@ -78,8 +78,15 @@ const VALUE_BLOCK: usize = if BLOCK < 64 { 4 * BLOCK } else { 256 };
 
 /// Bytes of the neurons that are activated side by side, one tile or more. An activation is a long
 /// chain of dependent operations: with vectors, several chains are under way at once; without
-/// them, a tile goes on to its activation while its sums are still in registers.
-const ACTIVATION_BLOCK: usize = if VECTORS { VALUE_BLOCK } else { BLOCK };
+/// them, a tile goes on to its activation while its sums are still in registers. The eight vectors
+/// of Helium hold one chain, but a wider block loads its constants less often.
+const ACTIVATION_BLOCK: usize = if VECTORS {
+    VALUE_BLOCK
+} else if cfg!(feature = "helium") {
+    8 * BLOCK
+} else {
+    BLOCK
+};
 
 /// Columns that a tile of so many lanes takes at most: as many as leave registers for `left`, one
 /// number of `right` and one product.

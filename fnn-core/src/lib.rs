@@ -57,7 +57,10 @@
 //! adds its products in ascending index, each product and each sum rounded; elementary functions are made
 //! of the same exactly rounded operations everywhere. Only the sign and payload of a NaN are the
 //! processor's own. Compilers that contract a product and a sum into one rounding, or flush
-//! subnormal numbers to zero, are outside this promise; `rustc` does neither by itself.
+//! subnormal numbers to zero, are outside this promise. `rustc` does neither by itself, but where it
+//! vectorizes for Helium (Cortex-M55, M85) the processor's vectors flush: there the promise holds
+//! for `f32` where no number of the evaluation is subnormal. The feature `helium` chooses blocks for
+//! these vectors.
 //!
 //! # What it does not do
 //! It allocates nothing, knows no file, clock, pin or thread, contains no `unsafe`, and no input

@@ -25,8 +25,8 @@ pub struct Board {
     pub machine: &'static str,
     /// The clock of the machine, which SysTick counts, in MHz.
     pub megahertz: u32,
-    /// Whether its vectors take subnormal numbers as zero, against IEEE 754.
-    pub flushes_subnormals: bool,
+    /// Whether it has the vectors of Helium, which take subnormal numbers as zero, against IEEE 754.
+    pub helium: bool,
 }
 
 /// A range of addresses.
@@ -56,7 +56,7 @@ pub const BOARDS: &[Board] = &[
         },
         machine: "mps2-an386",
         megahertz: 25,
-        flushes_subnormals: false,
+        helium: false,
     },
     Board {
         name: "mps3-an547",
@@ -76,6 +76,6 @@ pub const BOARDS: &[Board] = &[
         },
         machine: "mps3-an547",
         megahertz: 32,
-        flushes_subnormals: true,
+        helium: true,
     },
 ];

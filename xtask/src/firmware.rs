@@ -141,7 +141,7 @@ pub(crate) fn task(args: &[String]) -> Result<()> {
     });
     if !table.is_empty() {
         println!("\n{}: {}", options.board.name, options.board.processor);
-        let equal = if options.board.flushes_subnormals {
+        let equal = if options.board.helium {
             "Equal to the desk, bit by bit but for subnormal numbers"
         } else {
             "Equal to the desk, bit by bit"
@@ -173,6 +173,10 @@ pub(crate) fn peer(board: &'static Board) -> Result<Report> {
         }
         println!("{row}");
     }
+    let here = report.number("instructions of evaluate")?;
+    let forward = report.number("instructions of evaluate forward")?;
+    let ratio = forward as f64 / here as f64;
+    println!("{:<46} {forward:>9} {ratio:>11.2}", "here, forward");
     Ok(report)
 }
 
@@ -249,11 +253,13 @@ impl Workshop {
     /// Build the binary `bin` for the network, and return its image.
     pub(crate) fn build(&self, module: &Path, bin: &str) -> Result<PathBuf> {
         let target = self.board.target;
-        let features = if bin == "peer" {
-            &["--features", "peer"][..]
-        } else {
-            &[]
-        };
+        let mut features = Vec::new();
+        if bin == "peer" {
+            features.push("--features=peer");
+        }
+        if self.board.helium {
+            features.push("--features=helium");
+        }
         self.compiler
             .cargo_build(target)
             .env("FNN_BOARD", self.board.name)

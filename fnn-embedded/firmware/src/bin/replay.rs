@@ -43,7 +43,7 @@ fn main() -> ! {
     static mut WORKSPACE: Workspace = Workspace::new();
 
     let result = NETWORK.replay(&RECORDS, WORKSPACE);
-    let flushed = if BOARD.flushes_subnormals {
+    let flushed = if BOARD.helium {
         flushed(WORKSPACE)
     } else {
         result.is_ok().then_some(0)
