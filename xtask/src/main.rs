@@ -67,7 +67,7 @@ const TASKS: &[Task] = &[
     Task {
         name: "panics",
         options: firmware::IMAGE_OPTIONS,
-        summary: "show that no panic can be reached in the smallest image of each network",
+        summary: "show that no call of a network can reach a panic",
         run: panics::task,
     },
     Task {

@@ -1,4 +1,4 @@
-//! The proof that an evaluation cannot panic.
+//! The proof that no call of a network can panic.
 //!
 //! Every panic of Rust, whether inlined or not, ends in the panic handler, and that of the
 //! firmware in the function `fnn_panicked`, which is never inlined. The image is optimized as a
@@ -19,7 +19,7 @@ const PANICKED: &str = "fnn_panicked";
 /// The names of what leads there, to say what panics.
 const FAMILY: &[&str] = &["panic", "unwind", "unwrap_failed", "expect_failed", "_fail"];
 
-/// Look for panics in the binaries `minimal` and `out_of_bounds` of every network.
+/// Look for panics in the binaries `every_call` and `out_of_bounds` of every network.
 pub(crate) fn task(args: &[String]) -> Result<()> {
     let options = Options::parse(args)?;
     install::ensure(&[&BINUTILS])?;
@@ -27,7 +27,7 @@ pub(crate) fn task(args: &[String]) -> Result<()> {
     let networks = workshop.networks(&options)?;
     for_all(&networks, |network| {
         let name = &network.name;
-        let found = panics(&workshop.image(network, "minimal")?)?;
+        let found = panics(&workshop.image(network, "every_call")?)?;
         if !found.is_empty() {
             return Err(format!("{name} can panic: {}", found.join(", ")));
         }

@@ -4,6 +4,7 @@ use crate::{
     Result,
     command::{Run, for_all},
     firmware::{self, BOARDS},
+    install::{self, BINUTILS, GCC, QEMU},
     panics, size,
 };
 
@@ -19,6 +20,8 @@ pub(crate) fn task(args: &[String]) -> Result<()> {
     if let Some(arg) = args.first() {
         return Err(format!("there is no option {arg}"));
     }
+    // At the start, so that all that is missing is named in one line.
+    install::ensure(&[&QEMU, &BINUTILS, &GCC])?;
     let parts: [Part; 8] = [
         ("format", format),
         ("lints", lints),

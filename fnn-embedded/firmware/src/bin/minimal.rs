@@ -1,6 +1,6 @@
 //! Reset, input, evaluation, output, and nothing else: what a product pays for the network.
 //!
-//! `cargo xtask size` weighs its image, `cargo xtask panics` shows that nothing in it can panic.
+//! `cargo xtask size` weighs its image.
 #![no_std]
 #![no_main]
 
