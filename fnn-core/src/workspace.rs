@@ -81,7 +81,7 @@ pub struct Tape<'w, T> {
     used: usize,
 }
 
-impl<T> Tape<'_, T> {
+impl<'w, T> Tape<'w, T> {
     /// Room for the slopes of the next layer.
     #[inline(always)]
     pub(crate) fn push<const OUT: usize>(&mut self) -> Option<&mut [T; OUT]> {
@@ -90,10 +90,12 @@ impl<T> Tape<'_, T> {
         room
     }
 
-    /// The slopes of the last layer that are still there.
+    /// The slopes of the last layer that are still there. After it nothing is pushed any more.
     #[inline(always)]
-    pub(crate) fn pop<const OUT: usize>(&mut self) -> Option<&[T; OUT]> {
+    pub(crate) fn pop<const OUT: usize>(&mut self) -> Option<&'w [T; OUT]> {
         self.used = self.used.checked_sub(OUT)?;
-        self.numbers.get(self.used..)?.first_chunk()
+        let (rest, slopes) = mem::take(&mut self.numbers).split_at_mut_checked(self.used)?;
+        self.numbers = rest;
+        slopes.first_chunk()
     }
 }
