@@ -1,4 +1,5 @@
-//! Writes the memory map of the board, copies the generated network and, if asked, compiles the C.
+//! Writes the memory map of the board, copies the generated network and, if asked, compiles the C
+//! of its peers.
 
 use std::{
     env, fs,
@@ -33,6 +34,7 @@ fn build() -> Result<(), String> {
     let board = &BOARDS[number];
     write(&out.join("memory.x"), &memory_map(board))?;
     write(&out.join("board.rs"), &format!("&BOARDS[{number}]"))?;
+    println!("cargo::rustc-check-cfg=cfg(casadi)");
     println!("cargo::rustc-link-search={}", out.display());
     println!("cargo::rustc-link-arg-bins=-Tlink.x");
 
@@ -63,23 +65,43 @@ fn memory_map(board: &Board) -> String {
     )
 }
 
-/// Compile `peers/seed.c` for the board, and link newlib's mathematics.
+/// Compile `peers/seed.c` and the C of FNN_CASADI, if it is set, for the board, and link newlib's
+/// mathematics.
 #[cfg(feature = "peer")]
 fn compile_peer(board: &Board) -> Result<(), String> {
     println!("cargo::rerun-if-changed=peers/seed.c");
     let gcc = "arm-none-eabi-gcc";
-    for (name, define) in [("seed", None), ("seed_one", Some("-DONE_EXPONENTIAL"))] {
+    let compile = |name: &str, file: &str, flags: &[&str]| {
         cc::Build::new()
             .compiler(gcc)
-            .file("peers/seed.c")
-            // All flags are those below, so that they can be read here.
+            .file(file)
+            // All flags are those written here, so that they can be read here.
             .no_default_flags(true)
+            .warnings(false)
             .flags(board.gcc_flags)
             .flags(["-mthumb", "-O3", "-ffast-math", "-ffunction-sections"])
-            .flags(["-Wall", "-Wextra"])
-            .flags(define)
+            .flags(flags)
             .try_compile(name)
-            .map_err(|e| format!("peers/seed.c: {e}"))?;
+            .map_err(|e| format!("{file}: {e}"))
+    };
+    let warnings = ["-Wall", "-Wextra"];
+    compile("seed", "peers/seed.c", &warnings)?;
+    let one = [&warnings[..], &["-DONE_EXPONENTIAL"]].concat();
+    compile("seed_one", "peers/seed.c", &one)?;
+
+    println!("cargo::rerun-if-env-changed=FNN_CASADI");
+    if let Ok(file) = env::var("FNN_CASADI") {
+        println!("cargo::rerun-if-changed={file}");
+        println!("cargo::rustc-cfg=casadi");
+        println!("cargo::rerun-if-changed=peers/tgmath.h");
+        // As CasADi's documentation says for `casadi_real` other than double.
+        let single = [
+            "-Ipeers",
+            "-include",
+            "tgmath.h",
+            "-fsingle-precision-constant",
+        ];
+        compile("casadi", &file, &single)?;
     }
 
     let library = process::Command::new(gcc)
