@@ -145,10 +145,12 @@ impl<T: Float> Evaluator<T> {
     pub fn value(&mut self, x: &[T], value: &mut [T]) -> Result<()> {
         self.check(x, value)?;
         self.start(x, 1);
+        let mut length = x.len();
         for layer in self.layers.clone().iter() {
-            self.sum(layer, 1);
+            self.sum(layer, length, 1, 1);
+            length = layer.column();
             self.simd
-                .activate(layer.activation, &mut self.front[..layer.column()], None);
+                .activate(layer.activation, &mut self.front[..length], None);
         }
         value.copy_from_slice(&self.front[..value.len()]);
         Ok(())
@@ -193,53 +195,57 @@ impl<T: Float> Evaluator<T> {
                 self.outputs(),
             )));
         }
-        let depth = self.layers.len();
+        self.group(x, &inputs, value, jacobian);
+        Ok(())
+    }
+
+    /// The columns by `inputs` of the Jacobians at a group of inputs, one after the other. Their
+    /// sums and activations run side by side; those of one input alone wait for each other.
+    fn group(&mut self, x: &[T], inputs: &Range<usize>, value: &mut [T], jacobian: &mut [T]) {
+        let (rows, count, depth) = (self.outputs(), inputs.len(), self.layers.len());
+        let group = x.len() / self.inputs();
         let cut = if count == self.inputs() {
             self.cut
         } else {
             self.order.cut(&self.shape(), count)
         };
-        self.start(x, 1 + if cut > 0 { count } else { 0 });
+        self.start(x, group * (1 + if cut > 0 { count } else { 0 }));
         if cut > 0 {
-            self.forward(cut, &inputs);
+            self.forward(cut, inputs, group);
         }
         if cut == depth {
             let length = self.layers[depth - 1].column();
-            let (y, tangents) = self.front.split_at(length);
-            value.copy_from_slice(&y[..value.len()]);
-            for (j, tangent) in tangents.chunks_exact(length).take(count).enumerate() {
-                let row = jacobian.iter_mut().skip(j).step_by(count);
-                for (d, &t) in row.zip(tangent) {
-                    *d = t;
+            let (y, tangents) = self.front.split_at(group * length);
+            copy_rows(y, length, value, rows);
+            let tangents = tangents.chunks_exact(count * length);
+            for (jacobian, tangents) in jacobian.chunks_exact_mut(rows * count).zip(tangents) {
+                for (j, tangent) in tangents.chunks_exact(length).enumerate() {
+                    let column = jacobian.iter_mut().skip(j).step_by(count);
+                    for (d, &t) in column.zip(tangent) {
+                        *d = t;
+                    }
                 }
             }
-            return Ok(());
+            return;
         }
         if cut > 0 {
-            self.keep(cut, count);
+            self.keep(cut, count, group);
         }
-        self.slopes(cut);
-        value.copy_from_slice(&self.front[..value.len()]);
-        let rows = value.len();
-        self.last_cotangents(rows);
-        let mut end = self.slopes.len() - self.layers[depth - 1].column();
+        self.slopes(cut, group);
+        copy_rows(&self.front, self.layers[depth - 1].column(), value, rows);
+        self.last_cotangents(rows, group);
+        let mut end = self.slopes.len() - group * self.layers[depth - 1].column();
         for layer in (cut.max(1)..depth - 1).rev() {
-            self.cotangents(layer, rows, &mut end);
+            self.cotangents(layer, rows, group, &mut end);
         }
         // The rows of the Jacobian, and where in them its columns begin.
         let (length, from) = if cut == 0 {
-            self.cotangents(0, rows, &mut end);
+            self.cotangents(0, rows, group, &mut end);
             (self.layers[0].row(), inputs.start)
         } else {
-            (self.join(cut, rows, count), 0)
+            (self.join(cut, rows, count, group), 0)
         };
-        for (row, found) in jacobian
-            .chunks_exact_mut(count)
-            .zip(self.front.chunks_exact(length))
-        {
-            row.copy_from_slice(&found[from..from + count]);
-        }
-        Ok(())
+        copy_rows(&self.front[from..], length, jacobian, count);
     }
 
     /// Writes the output for the input `x` to `value` and the product of its Jacobian there with
@@ -255,7 +261,7 @@ impl<T: Float> Evaluator<T> {
         self.front[x.len()..][..v.len()].copy_from_slice(v);
         let mut length = x.len();
         for layer in self.layers.clone().iter() {
-            self.tangents(layer, length, 1);
+            self.tangents(layer, length, 1, 1);
             length = layer.column();
         }
         value.copy_from_slice(&self.front[..value.len()]);
@@ -273,12 +279,12 @@ impl<T: Float> Evaluator<T> {
         self.check(x, value)?;
         self.check(cotangent, w)?;
         self.start(x, 1);
-        self.slopes(0);
+        self.slopes(0, 1);
         value.copy_from_slice(&self.front[..value.len()]);
         self.front[..w.len()].copy_from_slice(w);
         let mut end = self.slopes.len();
         for layer in (0..self.layers.len()).rev() {
-            self.cotangents(layer, 1, &mut end);
+            self.cotangents(layer, 1, 1, &mut end);
         }
         cotangent.copy_from_slice(&self.front[..cotangent.len()]);
         Ok(())
@@ -317,15 +323,15 @@ impl<T: Float> Evaluator<T> {
             .chunks(share * inputs)
             .zip(value.chunks_mut(share * outputs))
             .zip(jacobian.chunks_mut(share * outputs * inputs));
+        let each = self.group_size();
         let run = |evaluator: &mut Self, x: &[T], value: &mut [T], jacobian: &mut [T]| {
-            let rows = x
-                .chunks_exact(inputs)
-                .zip(value.chunks_exact_mut(outputs))
-                .zip(jacobian.chunks_exact_mut(outputs * inputs));
-            for ((x, value), jacobian) in rows {
-                evaluator.evaluate(x, value, jacobian)?;
+            let groups = x
+                .chunks(each * inputs)
+                .zip(value.chunks_mut(each * outputs))
+                .zip(jacobian.chunks_mut(each * outputs * inputs));
+            for ((x, value), jacobian) in groups {
+                evaluator.group(x, &(0..inputs), value, jacobian);
             }
-            Ok(())
         };
         thread::scope(|scope| {
             let mut workers = Vec::new();
@@ -339,21 +345,34 @@ impl<T: Float> Evaluator<T> {
                 workers.push(scope.spawn(move || run(&mut evaluator, x, value, jacobian)));
             }
             if let Some((x, value, jacobian)) = own {
-                run(self, x, value, jacobian)?;
+                run(self, x, value, jacobian);
             }
             for worker in workers {
                 worker
                     .join()
-                    .unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
+                    .unwrap_or_else(|panic| std::panic::resume_unwind(panic));
             }
             Ok(())
         })
     }
 
-    /// Room for so many columns of any layer, the input first.
+    /// How many inputs of a batch are evaluated side by side: as many as their panels fit in the
+    /// nearest cache with the weights of a layer, at most eight.
+    fn group_size(&self) -> usize {
+        const BYTES: usize = 8 << 10;
+        let longest = self.layers.iter().map(Packed::column).max().unwrap_or(0);
+        let columns = if self.cut > 0 {
+            1 + self.inputs()
+        } else {
+            self.outputs()
+        };
+        (BYTES / (columns * longest * size_of::<T>()).max(1)).clamp(1, 8)
+    }
+
+    /// Room for so many columns of any layer, the inputs first.
     fn start(&mut self, x: &[T], columns: usize) {
         let longest = self.layers.iter().map(Packed::column).max().unwrap_or(0);
-        self.room(columns * longest.max(x.len()));
+        self.room(columns * longest.max(self.inputs()));
         self.front[..x.len()].copy_from_slice(x);
     }
 
@@ -365,154 +384,164 @@ impl<T: Float> Evaluator<T> {
         }
     }
 
-    /// The sums of one column, from one panel to the other.
-    fn sum(&mut self, layer: &Packed<T>, columns: usize) {
+    /// The sums of a layer, from one panel with columns of this length to the other. The first
+    /// `values` of the columns start at the bias.
+    fn sum(&mut self, layer: &Packed<T>, length: usize, columns: usize, values: usize) {
         self.simd.sums(Sums {
             left: &layer.weight,
-            bias: Some(&layer.bias),
-            terms: layer.inputs,
-            right: (&self.front, layer.inputs),
-            output: (&mut self.back, layer.column()),
-            columns,
-        });
-        mem::swap(&mut self.front, &mut self.back);
-    }
-
-    /// Value and tangents through the first `cut` layers.
-    fn forward(&mut self, cut: usize, inputs: &Range<usize>) {
-        let layers = self.layers.clone();
-        self.sum(&layers[0], 1);
-        let length = layers[0].column();
-        let (value, tangents) = self.front.split_at_mut(length);
-        self.slopes.resize(length, T::ZERO);
-        self.simd
-            .activate(layers[0].activation, value, Some(&mut self.slopes));
-        // The tangents of the input are the unit vectors, so that ∂/∂xⱼ is the slope times column j
-        // of the weights.
-        let tangents = &mut tangents[..inputs.len() * length];
-        for (j, tangent) in inputs.clone().zip(tangents.chunks_exact_mut(length)) {
-            layers[0].copy_column(j, tangent);
-        }
-        self.simd.scale(tangents, &self.slopes);
-        let mut length = length;
-        for layer in &layers[1..cut] {
-            self.tangents(layer, length, inputs.len());
-            length = layer.column();
-        }
-    }
-
-    /// Value and tangents through one layer, from columns of this length.
-    fn tangents(&mut self, layer: &Packed<T>, length: usize, tangents: usize) {
-        let columns = 1 + tangents;
-        self.simd.sums(Sums {
-            left: &layer.weight,
-            bias: Some(&layer.bias),
+            bias: (&layer.bias, values),
             terms: layer.inputs,
             right: (&self.front, length),
             output: (&mut self.back, layer.column()),
             columns,
         });
-        let (value, tangents) = self.back[..columns * layer.column()].split_at_mut(layer.column());
-        self.slopes.resize(layer.column(), T::ZERO);
-        self.simd
-            .activate(layer.activation, value, Some(&mut self.slopes));
-        self.simd.scale(tangents, &self.slopes);
         mem::swap(&mut self.front, &mut self.back);
     }
 
-    /// The tangents after layer `cut`, packed.
-    fn keep(&mut self, cut: usize, columns: usize) {
+    /// Values and tangents of a group of inputs through the first `cut` layers: the values, then for
+    /// each input its tangents.
+    fn forward(&mut self, cut: usize, inputs: &Range<usize>, group: usize) {
+        let layers = self.layers.clone();
+        self.sum(&layers[0], self.inputs(), group, group);
+        let length = layers[0].column();
+        // The tangents of the input are the unit vectors, so that ∂/∂xⱼ is the slope times column j
+        // of the weights.
+        let tangents = self.front[group * length..].chunks_exact_mut(length);
+        for (tangent, j) in tangents.zip((0..group).flat_map(|_| inputs.clone())) {
+            layers[0].copy_column(j, tangent);
+        }
+        self.activate(&layers[0], inputs.len(), group);
+        let mut length = length;
+        for layer in &layers[1..cut] {
+            self.tangents(layer, length, inputs.len(), group);
+            length = layer.column();
+        }
+    }
+
+    /// Values and tangents through one layer, from columns of this length.
+    fn tangents(&mut self, layer: &Packed<T>, length: usize, tangents: usize, group: usize) {
+        self.sum(layer, length, group * (1 + tangents), group);
+        self.activate(layer, tangents, group);
+    }
+
+    /// Turns sums in front into values, and scales the tangents by the slopes there.
+    fn activate(&mut self, layer: &Packed<T>, tangents: usize, group: usize) {
+        let length = layer.column();
+        self.slopes.resize(group * length, T::ZERO);
+        let (values, rest) = self.front.split_at_mut(group * length);
+        self.simd
+            .activate(layer.activation, values, Some(&mut self.slopes));
+        let panels = rest.chunks_exact_mut(tangents * length);
+        for (tangents, slopes) in panels.zip(self.slopes.chunks_exact(length)) {
+            self.simd.scale(tangents, slopes);
+        }
+    }
+
+    /// The tangents after layer `cut`, packed for each input.
+    fn keep(&mut self, cut: usize, columns: usize, group: usize) {
         let lanes = self.simd.lanes::<T>();
-        let layer = &self.layers[cut - 1];
-        let (neurons, length) = (self.sizes[cut], layer.column());
-        self.kept
-            .resize(columns.next_multiple_of(lanes) * neurons, T::ZERO);
-        let tangents = self.front[length..].chunks_exact(length).take(columns);
-        for (c, tangent) in tangents.enumerate() {
-            let block = &mut self.kept[c / lanes * lanes * neurons..];
-            let row = block.iter_mut().skip(c % lanes).step_by(lanes);
-            for (kept, &t) in row.zip(&tangent[..neurons]) {
-                *kept = t;
+        let (neurons, length) = (self.sizes[cut], self.layers[cut - 1].column());
+        let each = columns.next_multiple_of(lanes) * neurons;
+        self.kept.resize(group * each, T::ZERO);
+        let panels = self.front[group * length..].chunks_exact(columns * length);
+        for (kept, panel) in self.kept.chunks_exact_mut(each).zip(panels) {
+            for (c, tangent) in panel.chunks_exact(length).enumerate() {
+                let block = &mut kept[c / lanes * lanes * neurons..];
+                let row = block.iter_mut().skip(c % lanes).step_by(lanes);
+                for (kept, &t) in row.zip(&tangent[..neurons]) {
+                    *kept = t;
+                }
             }
         }
     }
 
-    /// The value through the layers after `cut`, whose slopes are kept, one layer after the other.
-    fn slopes(&mut self, cut: usize) {
+    /// The values through the layers after `cut`, whose slopes are kept, one layer after the other.
+    fn slopes(&mut self, cut: usize, group: usize) {
         let layers = self.layers.clone();
-        let total = layers[cut..].iter().map(Packed::column).sum();
-        self.slopes.resize(total, T::ZERO);
+        let total: usize = layers[cut..].iter().map(Packed::column).sum();
+        self.slopes.resize(group * total, T::ZERO);
         let mut from = 0;
+        let mut length = match cut {
+            0 => self.inputs(),
+            _ => layers[cut - 1].column(),
+        };
         for layer in &layers[cut..] {
-            self.sum(layer, 1);
-            let length = layer.column();
+            self.sum(layer, length, group, group);
+            length = layer.column();
+            let numbers = group * length;
             self.simd.activate(
                 layer.activation,
-                &mut self.front[..length],
-                Some(&mut self.slopes[from..from + length]),
+                &mut self.front[..numbers],
+                Some(&mut self.slopes[from..from + numbers]),
             );
-            from += length;
+            from += numbers;
         }
     }
 
     /// The cotangents of the outputs by the inputs of the last layer: its weights, row i scaled by
     /// slope i.
-    fn last_cotangents(&mut self, rows: usize) {
+    fn last_cotangents(&mut self, rows: usize, group: usize) {
         let layers = self.layers.clone();
         let Some(last) = layers.last() else {
             return;
         };
         let longest = layers.iter().map(Packed::row).max().unwrap_or(0);
-        self.room(rows * longest);
-        let slopes = &self.slopes[self.slopes.len() - last.column()..];
-        for (i, row) in self
-            .front
-            .chunks_exact_mut(last.row())
-            .take(rows)
-            .enumerate()
-        {
-            last.copy_row(i, row);
-            for number in row {
-                *number = slopes[i] * *number;
+        self.room(group * rows * longest);
+        let slopes = &self.slopes[self.slopes.len() - group * last.column()..];
+        let slopes = slopes.chunks_exact(last.column());
+        let panels = self.front.chunks_exact_mut(rows * last.row());
+        for (panel, slopes) in panels.zip(slopes) {
+            for (i, row) in panel.chunks_exact_mut(last.row()).enumerate() {
+                last.copy_row(i, row);
+                for number in row {
+                    *number = slopes[i] * *number;
+                }
             }
         }
     }
 
     /// Cotangents through the layer with this number, from 0: by its outputs in, by its inputs out.
     /// Its slopes end at `end`.
-    fn cotangents(&mut self, number: usize, rows: usize, end: &mut usize) {
+    fn cotangents(&mut self, number: usize, rows: usize, group: usize, end: &mut usize) {
         let layers = self.layers.clone();
         let layer = &layers[number];
         let length = layer.column();
-        let slopes = &self.slopes[*end - length..*end];
-        *end -= length;
-        let panel = &mut self.front[..rows * length];
-        self.simd.scale(panel, slopes);
+        let slopes = &self.slopes[*end - group * length..*end];
+        *end -= group * length;
+        let panels = self.front.chunks_exact_mut(rows * length);
+        for (panel, slopes) in panels.zip(slopes.chunks_exact(length)) {
+            self.simd.scale(panel, slopes);
+        }
         self.simd.sums(Sums {
             left: layer.transposed(),
-            bias: None,
+            bias: (&[], 0),
             terms: self.sizes[number + 1],
-            right: (panel, length),
+            right: (&self.front, length),
             output: (&mut self.back, layer.row()),
-            columns: rows,
+            columns: group * rows,
         });
         mem::swap(&mut self.front, &mut self.back);
     }
 
     /// The cotangents times the tangents kept after layer `cut`; how long the rows of the product
     /// are.
-    fn join(&mut self, cut: usize, rows: usize, columns: usize) -> usize {
+    fn join(&mut self, cut: usize, rows: usize, columns: usize, group: usize) -> usize {
         let length = columns.next_multiple_of(self.simd.lanes::<T>());
-        self.room(rows * length);
-        let terms = self.sizes[cut];
-        self.simd.sums(Sums {
-            left: &self.kept[..length * terms],
-            bias: None,
-            terms,
-            right: (&self.front, self.layers[cut].row()),
-            output: (&mut self.back, length),
-            columns: rows,
-        });
+        self.room(group * rows * length);
+        let (terms, row) = (self.sizes[cut], self.layers[cut].row());
+        let panels = self.front.chunks_exact(rows * row);
+        let outputs = self.back.chunks_exact_mut(rows * length);
+        let kept = self.kept[..group * length * terms].chunks_exact(length * terms);
+        for ((panel, output), kept) in panels.zip(outputs).zip(kept) {
+            self.simd.sums(Sums {
+                left: kept,
+                bias: (&[], 0),
+                terms,
+                right: (panel, row),
+                output: (output, length),
+                columns: rows,
+            });
+        }
         mem::swap(&mut self.front, &mut self.back);
         length
     }
@@ -528,6 +557,13 @@ impl<T: Float> Evaluator<T> {
             )));
         }
         Ok(())
+    }
+}
+
+/// The first numbers of rows of this length, as many of each as `each` says, to `output`.
+fn copy_rows<T: Float>(rows: &[T], length: usize, output: &mut [T], each: usize) {
+    for (output, row) in output.chunks_exact_mut(each).zip(rows.chunks(length)) {
+        output.copy_from_slice(&row[..each]);
     }
 }
 

@@ -114,26 +114,43 @@ where
 #[test]
 fn a_batch_is_its_inputs_one_by_one() {
     let model = Random(5).model(
-        &[3, 20, 4],
-        &[Activation::Mish, Activation::Identity],
+        &[3, 20, 2, 20, 4],
+        &[
+            Activation::Mish,
+            Activation::Tanh,
+            Activation::Silu,
+            Activation::Identity,
+        ],
         Precision::F32,
     );
+    // More inputs than are evaluated side by side, and not a multiple of them.
+    let x: Vec<f32> = (0..57).map(|k| (k as f32).sin()).collect();
+    let rows = x.len() / 3;
+    for order in [
+        Order::Auto,
+        Order::Forward,
+        Order::Reverse,
+        Order::Cut(1),
+        Order::Cut(2),
+    ] {
+        let mut evaluator = Evaluator::<f32>::with_order(&model, order).unwrap();
+        let (mut value, mut jacobian) = (vec![0.0; rows * 4], vec![0.0; rows * 12]);
+        for (row, x) in x.chunks(3).enumerate() {
+            let (y, j) = (&mut value[row * 4..][..4], &mut jacobian[row * 12..][..12]);
+            evaluator.evaluate(x, y, j).unwrap();
+        }
+        for threads in [0, 1, 2, 3, 7, 30] {
+            let (mut y, mut j) = (vec![0.0; rows * 4], vec![0.0; rows * 12]);
+            evaluator.batch(&x, &mut y, &mut j, threads).unwrap();
+            all_same(&y, &value);
+            all_same(&j, &jacobian);
+        }
+    }
     let mut evaluator = Evaluator::<f32>::new(&model).unwrap();
-    let x: Vec<f32> = (0..21).map(|k| (k as f32).sin()).collect();
-    let (mut value, mut jacobian) = (vec![0.0; 7 * 4], vec![0.0; 7 * 12]);
-    for (row, x) in x.chunks(3).enumerate() {
-        let (y, j) = (&mut value[row * 4..][..4], &mut jacobian[row * 12..][..12]);
-        evaluator.evaluate(x, y, j).unwrap();
-    }
-    for threads in [0, 1, 2, 3, 7, 30] {
-        let (mut y, mut j) = (vec![0.0; 7 * 4], vec![0.0; 7 * 12]);
-        evaluator.batch(&x, &mut y, &mut j, threads).unwrap();
-        all_same(&y, &value);
-        all_same(&j, &jacobian);
-    }
+    let (mut value, mut jacobian) = (vec![0.0; rows * 4], vec![0.0; rows * 12]);
     evaluator.batch(&[], &mut [], &mut [], 2).unwrap();
     let error = evaluator.batch(&x[1..], &mut value, &mut jacobian, 2);
-    assert!(error.unwrap_err().to_string().starts_with("20 numbers"));
+    assert!(error.unwrap_err().to_string().starts_with("56 numbers"));
 }
 
 #[track_caller]

@@ -172,8 +172,9 @@ vectors!(
 pub(super) struct Sums<'a, T> {
     /// The blocks, one after the other, `terms` vectors each.
     pub(super) left: &'a [T],
-    /// What the sums of the first column start at, as long as a column of the output.
-    pub(super) bias: Option<&'a [T]>,
+    /// What the sums of the first columns start at, as long as a column of the output, and how many
+    /// these are. The others start at zero.
+    pub(super) bias: (&'a [T], usize),
     /// Terms of a sum.
     pub(super) terms: usize,
     /// The right matrix: columns of this length, of which the first `terms` numbers count.
@@ -252,12 +253,15 @@ impl<T: Float> Sums<'_, T> {
         let right: [&[T]; COLS] =
             array::from_fn(|c| &self.right.0[(column + c) * self.right.1..][..terms]);
         let mut sum = [[T::splat(simd, T::ZERO); COLS]; BLOCKS];
-        if let Some(bias) = self.bias
-            && column == 0
-        {
+        let (bias, biased) = self.bias;
+        if column < biased {
             let bias = &T::vectors::<S>(bias)[block..][..BLOCKS];
             for b in 0..BLOCKS {
-                sum[b][0] = bias[b];
+                for c in 0..COLS {
+                    if column + c < biased {
+                        sum[b][c] = bias[b];
+                    }
+                }
             }
         }
         for j in 0..terms {
