@@ -12,12 +12,12 @@ const DOUBLE_POINTS: &str = include_str!("data/activations_f64.csv");
 /// They are those that the docs of the types state, found at many more points.
 const BOUNDS: [(&str, [f64; 4]); 15] = [
     ("mish", [2.0, 1.8, 1.4, 1.3]),
-    ("tanh", [1.1, 1.8, 0.9, 1.3]),
+    ("tanh", [1.1, 1.9, 0.9, 1.3]),
     ("sigmoid", [1.7, 2.0, 1.4, 1.6]),
     ("softplus", [1.6, 1.7, 1.4, 1.4]),
     ("silu", [1.8, 1.8, 1.4, 1.1]),
-    ("gelu", [1.6, 1.6, 1.5, 1.5]),
-    ("gelu_tanh", [1.8, 1.7, 1.6, 1.4]),
+    ("gelu", [1.6, 1.5, 1.2, 1.2]),
+    ("gelu_tanh", [1.8, 1.8, 1.5, 1.3]),
     ("elu(1)", [1.1, 1.1, 1.1, 1.1]),
     ("elu(1.7)", [1.9, 1.1, 1.9, 1.1]),
     ("selu", [2.0, 1.3, 1.5, 1.0]),

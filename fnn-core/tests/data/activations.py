@@ -108,6 +108,25 @@ PLAIN = {"softsign", "relu", "leaky_relu(0.01)", "hard_sigmoid", "hard_swish"}
 CROSSINGS = [-1.1924912268107853, -1.2784645427610738, -0.7517916185656436, -0.7524614220710162]
 
 
+# Where the errors in f32 are largest, found among all its numbers.
+WORST = {
+    "mish": [-4.41703349e-1, -3.19484085e-1],
+    "tanh": [5.85049748e-1, 8.86888683e-1],
+    "sigmoid": [-1.01684022e0, 1.02000427e0],
+    "softplus": [-3.77326679e0, -1.01684022e0],
+    "silu": [-1.02994215e0, -6.57067394e0],
+    "gelu": [-1.28804674e1, -6.70404816e0],
+    "gelu_tanh": [-6.26294374e-1, -3.14084792e0],
+    "elu(1)": [-2.84201205e-1, -2.80719891e1],
+    "elu(1.7)": [-3.44294578e-1, -5.89031887e0],
+    "selu": [-1.49572074e-1, -5.19300985e0],
+    "softsign": [2.04737488e3, 1.63116261e18],
+    "leaky_relu(0.01)": [-3.76158192e-37],
+    "hard_sigmoid": [1.00000072e0, 0.00000000e0],
+    "hard_swish": [1.37149787e0, 5.00000358e-1],
+}
+
+
 class Format:
     def __init__(self, bits):
         self.bits = bits
@@ -161,6 +180,7 @@ def points(form, name, rng):
             zs.append(rng.uniform(tail[1], tail[0]))
             zs.append(rng.uniform(-20, 25))
     zs += [1000.0, -1000.0, 12345.678, -12345.678]
+    zs += [form.nearest(z) for z in WORST.get(name, [])]
     return sorted({form.word_of(z): form.nearest(z) for z in zs}.items())
 
 
