@@ -27,18 +27,17 @@ pub(crate) fn task(args: &[String]) -> Result<()> {
     };
     install::ensure(&[&install::HOST_GCC])?;
 
+    let python = install::python();
+
     // A failure of the firmware is no reason to leave out the desktop.
     let folder = target_folder();
     let counts = folder.join("bench_board.json");
     let board = firmware::first_board();
     let counted = fs::create_dir_all(&folder)
         .map_err(|e| format!("{}: {e}", folder.display()))
-        .and_then(|()| firmware::peer(board))
+        .and_then(|()| firmware::peer(board, python.as_deref()))
         .and_then(|report| write_counts(&counts, board.name, &report));
 
-    let requirements = root().join("fnn-std/benches/peers/requirements.txt");
-    let python = install::python(&folder.join("venv"), &requirements)
-        .inspect_err(|message| println!("without CasADi and JAX: {message}"));
     let mut run = Run::cargo()
         .env("RUSTFLAGS", "-Ctarget-cpu=native")
         .args(["bench", "--quiet", "--package", "fnn-std"])
@@ -52,7 +51,7 @@ pub(crate) fn task(args: &[String]) -> Result<()> {
         .arg(root().join("fnn-std/benches/plots"))
         .arg("--baseline")
         .arg(baseline()?);
-    if let Ok(python) = python {
+    if let Some(python) = python {
         run = run.arg("--python").arg(python);
     }
     if counted.is_ok() {
@@ -90,6 +89,10 @@ fn write_counts(file: &Path, board: &str, report: &firmware::Report) -> Result<(
             let count = report.number(&format!("instructions of {name}"))?;
             counts.push(format!("\"{name}\": {count}"));
         }
+    }
+    let generated = "evaluate in CasADi's C";
+    if let Ok(count) = report.number(&format!("instructions of {generated}")) {
+        counts.push(format!("\"{generated}\": {count}"));
     }
     let counts = counts.join(", ");
     let text = format!("{{\"name\": \"{board}\", \"instructions\": {{{counts}}}}}\n");

@@ -19,6 +19,12 @@ use crate::{
 #[allow(dead_code, unreachable_pub, reason = "the firmware uses the rest")]
 mod board;
 
+#[path = "../../fnn-embedded/firmware/peers/weights.rs"]
+#[allow(dead_code, unreachable_pub, reason = "the firmware uses the rest")]
+mod weights;
+
+use weights::WEIGHTS;
+
 pub(crate) use board::{BOARDS, Board};
 
 pub(crate) const OPTIONS: &str = "[--board NAME] [--module FILE]; --peer [--board NAME]";
@@ -116,7 +122,8 @@ pub(crate) fn task(args: &[String]) -> Result<()> {
     if let [first, rest @ ..] = args
         && first == "--peer"
     {
-        return peer(Options::parse(rest)?.board).map(|_| ());
+        let board = Options::parse(rest)?.board;
+        return peer(board, install::python().as_deref()).map(|_| ());
     }
     let options = Options::parse(args)?;
     let workshop = Workshop::open(options.board)?;
@@ -155,12 +162,19 @@ pub(crate) fn task(args: &[String]) -> Result<()> {
     result
 }
 
-/// Count the instructions of the seed network, in Rust and in C, and print them.
-pub(crate) fn peer(board: &'static Board) -> Result<Report> {
+/// Count the instructions of the seed network, in Rust, in C and, given a `python` with CasADi, in
+/// the C that it generates; print them.
+pub(crate) fn peer(board: &'static Board, python: Option<&Path>) -> Result<Report> {
     install::ensure(&[&GCC])?;
     let workshop = Workshop::open(board)?;
     let module = firmware().join("peers/seed.rs");
-    let report = workshop.run(&workshop.build(&module, "peer")?)?;
+    let generated = python.and_then(|python| {
+        generate_by_casadi(python)
+            .inspect_err(|message| println!("without CasADi's C: {message}"))
+            .ok()
+    });
+    let image = workshop.build(&module, "peer", generated.as_deref())?;
+    let report = workshop.run(&image)?;
     println!("\n{}: {}", board.name, board.processor);
     println!("Instructions of one call, and their ratio to those here:");
     println!("                            value       ratio    evaluate       ratio");
@@ -174,10 +188,47 @@ pub(crate) fn peer(board: &'static Board) -> Result<Report> {
         println!("{row}");
     }
     let here = report.number("instructions of evaluate")?;
+    if generated.is_some() {
+        let count = report.number("instructions of evaluate in CasADi's C")?;
+        let ratio = count as f64 / here as f64;
+        println!("{:<46} {count:>9} {ratio:>11.2}", "in CasADi's C");
+    }
     let forward = report.number("instructions of evaluate forward")?;
     let ratio = forward as f64 / here as f64;
     println!("{:<46} {forward:>9} {ratio:>11.2}", "here, forward");
     Ok(report)
+}
+
+/// The C that CasADi generates for the network of `peers/seed.rs`.
+fn generate_by_casadi(python: &Path) -> Result<PathBuf> {
+    let folder = firmware_folder().join("casadi");
+    let write = |name: &str, bytes: &[u8]| {
+        let file = folder.join(name);
+        fs::create_dir_all(&folder)
+            .and_then(|()| fs::write(&file, bytes))
+            .map_err(|e| format!("{}: {e}", file.display()))
+    };
+    // Of each layer the rows of the weights, then the bias, as `networks.py` reads them.
+    let mut numbers = [WEIGHTS.first.as_flattened(), &WEIGHTS.first_bias].concat();
+    for (weight, bias) in WEIGHTS.hidden.iter().zip(&WEIGHTS.hidden_bias) {
+        numbers.extend(weight.as_flattened());
+        numbers.extend(bias);
+    }
+    numbers.extend(WEIGHTS.last.as_flattened());
+    numbers.extend(WEIGHTS.last_bias);
+    let bytes = numbers.into_iter().map(|x| f64::from(x).to_le_bytes());
+    write("seed.f64", bytes.collect::<Vec<_>>().as_flattened())?;
+    // Not expanded: with a line for every number's every operation, gcc takes two minutes and makes
+    // 300 kB of code of it.
+    let network = r#"[{"name": "seed", "sizes": [4, 32, 32, 32, 32, 32, 3], "activation": "mish",
+        "expanded": false, "precisions": ["f32"]}]"#;
+    write("networks.json", network.as_bytes())?;
+    let version = Run::new(python)
+        .arg(root().join("fnn-std/benches/peers/with_casadi.py"))
+        .arg(&folder)
+        .shown_output()?;
+    println!("    CasADi {}", version.trim());
+    Ok(folder.join("casadi_seed_f32.c"))
 }
 
 /// A network as a Rust module.
@@ -250,8 +301,9 @@ impl Workshop {
             .collect()
     }
 
-    /// Build the binary `bin` for the network, and return its image.
-    pub(crate) fn build(&self, module: &Path, bin: &str) -> Result<PathBuf> {
+    /// Build the binary `bin` for the network, with CasADi's C if there is some, and return its
+    /// image.
+    fn build(&self, module: &Path, bin: &str, casadi: Option<&Path>) -> Result<PathBuf> {
         let target = self.board.target;
         let mut features = Vec::new();
         if bin == "peer" {
@@ -260,9 +312,11 @@ impl Workshop {
         if self.board.helium {
             features.push("--features=helium");
         }
-        self.compiler
-            .cargo_build(target)
-            .env("FNN_BOARD", self.board.name)
+        let mut run = self.compiler.cargo_build(target);
+        if let Some(file) = casadi {
+            run = run.env("FNN_CASADI", file);
+        }
+        run.env("FNN_BOARD", self.board.name)
             .env("FNN_MODULE", module)
             .env("RUSTFLAGS", format!("-Ctarget-cpu={}", self.board.cpu))
             .args(["--quiet", "--release", "--locked", "--manifest-path"])
@@ -276,7 +330,7 @@ impl Workshop {
     }
 
     pub(crate) fn image(&self, network: &Network, bin: &str) -> Result<PathBuf> {
-        self.build(&network.module, bin)
+        self.build(&network.module, bin, None)
     }
 
     /// Replay the network's records on the board; an error where bits differ.

@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::{Result, command::Run};
+use crate::{Result, command::Run, firmware::target_folder, root};
 
 /// Programs from packages of Debian and Ubuntu.
 pub(crate) struct Tool {
@@ -117,8 +117,16 @@ pub(crate) fn ensure(tools: &[&Tool]) -> Result<()> {
     }
 }
 
-/// The Python of an environment in `folder` that has the packages of the file `requirements`.
-pub(crate) fn python(folder: &Path, requirements: &Path) -> Result<PathBuf> {
+/// The Python of an environment in the target folder that has CasADi and JAX; where it cannot be
+/// made, a line says why, and these peers are left out.
+pub(crate) fn python() -> Option<PathBuf> {
+    make_python()
+        .inspect_err(|message| println!("without CasADi and JAX: {message}"))
+        .ok()
+}
+
+fn make_python() -> Result<PathBuf> {
+    let folder = target_folder().join("venv");
     let python = folder.join("bin/python");
     if !python.is_file() {
         ensure(&[&PYTHON])?;
@@ -128,7 +136,7 @@ pub(crate) fn python(folder: &Path, requirements: &Path) -> Result<PathBuf> {
     Run::new(&python)
         .args(["-m", "pip", "install", "--quiet"])
         .args(["--disable-pip-version-check", "--requirement"])
-        .arg(requirements)
+        .arg(root().join("fnn-std/benches/peers/requirements.txt"))
         .run()?;
     Ok(python)
 }

@@ -71,7 +71,7 @@ fn firmware_of_every_board() -> Result<()> {
 }
 
 fn beside_c() -> Result<()> {
-    let report = firmware::peer(firmware::first_board())?;
+    let report = firmware::peer(firmware::first_board(), None)?;
     let here = report.number("instructions of evaluate")?;
     let in_c = report.number("instructions of evaluate in C")?;
     if in_c * 100 < here * LEAST_PERCENT {
