@@ -26,7 +26,6 @@ pub(crate) fn task(args: &[String]) -> Result<()> {
         _ => return Err(format!("the options are {OPTIONS}")),
     };
     install::ensure(&[&install::HOST_GCC])?;
-
     let python = install::python();
 
     // A failure of the firmware is no reason to leave out the desktop.
@@ -90,6 +89,7 @@ fn write_counts(file: &Path, board: &str, report: &firmware::Report) -> Result<(
             counts.push(format!("\"{name}\": {count}"));
         }
     }
+    // Where there is no CasADi, there is no such line.
     let generated = "evaluate in CasADi's C";
     if let Ok(count) = report.number(&format!("instructions of {generated}")) {
         counts.push(format!("\"{generated}\": {count}"));

@@ -55,7 +55,7 @@ const TASKS: &[Task] = &[
         name: "firmware",
         options: firmware::OPTIONS,
         summary: "replay recorded evaluations on an emulated board, and count instructions;\n\
-                  with --peer, count them beside the same network in C",
+                  with --peer, count them beside the same network in C, by hand and by CasADi",
         run: firmware::task,
     },
     Task {

@@ -71,6 +71,7 @@ fn firmware_of_every_board() -> Result<()> {
 }
 
 fn beside_c() -> Result<()> {
+    // The tests ask for nothing over the network, so CasADi is left out.
     let report = firmware::peer(firmware::first_board(), None)?;
     let here = report.number("instructions of evaluate")?;
     let in_c = report.number("instructions of evaluate in C")?;
