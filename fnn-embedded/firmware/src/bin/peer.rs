@@ -115,6 +115,8 @@ fn main() -> ! {
     static mut WORKSPACE: Workspace = Workspace::new();
     static mut FORWARD_WORKSPACE: fnn_core::Workspace<f32, { Forward::WORKSPACE }> =
         fnn_core::Workspace::new();
+    #[cfg(casadi)]
+    static mut WORK: casadi::Work = casadi::Work::new();
 
     let x = SVector::from([0.5, -0.25, 0.125, 1.0]);
     let ours = NETWORK.evaluate(&x, WORKSPACE);
@@ -130,20 +132,16 @@ fn main() -> ! {
             .max((ours.jacobian - jacobian).amax());
     }
     #[cfg(casadi)]
-    let work = {
-        static mut WORK: casadi::Work = casadi::Work::new();
+    {
         if !casadi::fits() {
             hprintln!("CasADi's C asks for more work memory than there is");
             exit(false);
         }
-        // SAFETY: this is the only reference to it, and `main` runs once.
-        let work = unsafe { &mut *(&raw mut WORK) };
-        let (value, jacobian) = casadi::evaluate(&x, work);
+        let (value, jacobian) = casadi::evaluate(&x, WORK);
         difference = difference
             .max((ours.value - value).amax())
             .max((ours.jacobian - jacobian).amax());
-        work
-    };
+    }
     hprintln!("board: {}", BOARD.name);
     hprintln!("largest difference: {:e}", difference);
 
@@ -173,7 +171,7 @@ fn main() -> ! {
     #[cfg(casadi)]
     {
         let evaluation = counter.instructions(|| {
-            black_box(&casadi::evaluate(black_box(&x), work));
+            black_box(&casadi::evaluate(black_box(&x), WORK));
         });
         hprintln!("instructions of evaluate in CasADi's C: {}", evaluation);
     }
