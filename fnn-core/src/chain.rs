@@ -128,8 +128,10 @@ where
         &self,
         first: usize,
         panels: &mut Panels<'_, T>,
+        tape: &mut Tape<'_, T>,
     ) {
-        self.first.first_cotangents::<ROWS, COLS>(first, panels);
+        self.first
+            .first_cotangents::<ROWS, COLS>(first, panels, tape);
     }
 
     #[inline(always)]
@@ -240,9 +242,10 @@ impl<L: Layer<Input = <L as Layer>::Output>, const DEPTH: usize> Layer for [L; D
         &self,
         first: usize,
         panels: &mut Panels<'_, L::Scalar>,
+        tape: &mut Tape<'_, L::Scalar>,
     ) {
         if let Some(head) = self.first() {
-            head.first_cotangents::<ROWS, COLS>(first, panels);
+            head.first_cotangents::<ROWS, COLS>(first, panels, tape);
         }
     }
 

@@ -188,13 +188,6 @@ impl<T: Scalar, const IN: usize, const OUT: usize, A: Activation<T>> Layer
                     *output = slope * w;
                 }
             }
-            if let Some(beneath) = tape.pop::<IN>() {
-                for (output, &slope) in output.iter_mut().zip(beneath) {
-                    for output in output {
-                        *output = slope * *output;
-                    }
-                }
-            }
         }
         panels.turn();
     }
@@ -206,17 +199,9 @@ impl<T: Scalar, const IN: usize, const OUT: usize, A: Activation<T>> Layer
         panels: &mut Panels<'_, T>,
         tape: &mut Tape<'_, T>,
     ) {
-        if cut > 0 {
-            return;
+        if cut == 0 {
+            self.first_cotangents::<ROWS, IN>(0, panels, tape);
         }
-        if let (Some(rows), Some(output)) = (
-            panels.front.as_chunks().0.first_chunk(),
-            panels.back.as_chunks_mut().0.first_chunk_mut(),
-        ) {
-            let beneath = tape.pop();
-            kernel::product::<T, ROWS, OUT, IN>(rows, &self.columns, beneath, output);
-        }
-        panels.turn();
     }
 
     #[inline(always)]
@@ -224,13 +209,16 @@ impl<T: Scalar, const IN: usize, const OUT: usize, A: Activation<T>> Layer
         &self,
         first: usize,
         panels: &mut Panels<'_, T>,
+        tape: &mut Tape<'_, T>,
     ) {
-        if let (Some(columns), Some(rows), Some(output)) = (
+        if let (Some(columns), Some(slope), Some(rows), Some(output)) = (
             self.columns_from::<COLS>(first),
-            panels.front.as_chunks().0.first_chunk(),
+            tape.pop::<OUT>(),
+            panels.front.as_chunks_mut::<ROWS>().0.first_chunk_mut(),
             panels.back.as_chunks_mut().0.first_chunk_mut(),
         ) {
-            kernel::product::<T, ROWS, OUT, COLS>(rows, columns, None, output);
+            kernel::scale(rows, slope);
+            kernel::product::<T, ROWS, OUT, COLS>(rows, columns, output);
         }
         panels.turn();
     }
@@ -250,7 +238,7 @@ impl<T: Scalar, const IN: usize, const OUT: usize, A: Activation<T>> Layer
             kept.as_chunks().0.first_chunk(),
             panels.back.as_chunks_mut().0.first_chunk_mut(),
         ) {
-            kernel::product::<T, ROWS, OUT, COLS>(rows, tangents, None, output);
+            kernel::product::<T, ROWS, OUT, COLS>(rows, tangents, output);
         }
         panels.turn();
     }

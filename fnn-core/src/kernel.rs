@@ -258,7 +258,7 @@ pub(crate) fn tangents<
         for_blocks!(T, LANES, BLOCK, |inside, TILE_LANES| {
             let at = at + inside;
             let bias = lanes(bias, at);
-            tiles::<T, OUT, IN, TILE_LANES, 1, TANGENTS>(weight, bias, input, &[], output, at);
+            tiles::<T, OUT, IN, TILE_LANES, 1, TANGENTS>(weight, bias, input, output, at);
         });
         if let Some((value, tangents)) = output.split_first_mut()
             && let Some(tangents) = tangents.first_chunk_mut::<TANGENTS>()
@@ -268,18 +268,29 @@ pub(crate) fn tangents<
     });
 }
 
-/// The product of two matrices: `output[c][i] = Σₘ left[m][i] · right[c][m]`, and column c of it
-/// scaled by `slope[c]` where slopes are given. Never panics.
+/// Scale each column by its slope: derivatives by the outputs of neurons become derivatives by
+/// their sums. Never panics.
+#[inline]
+pub(crate) fn scale<T: Scalar, const ROWS: usize, const MID: usize>(
+    columns: &mut [[T; ROWS]; MID],
+    slope: &[T; MID],
+) {
+    for (column, &slope) in columns.iter_mut().zip(slope) {
+        for number in column {
+            *number = slope * *number;
+        }
+    }
+}
+
+/// The product of two matrices: `output[c][i] = Σₘ left[m][i] · right[c][m]`. Never panics.
 #[inline]
 pub(crate) fn product<T: Scalar, const ROWS: usize, const MID: usize, const COLS: usize>(
     left: &[[T; ROWS]; MID],
     right: &[[T; MID]; COLS],
-    slope: Option<&[T; COLS]>,
     output: &mut [[T; ROWS]; COLS],
 ) {
-    let slope = slope.map_or(&[][..], |slope| slope);
     for_blocks!(T, ROWS, BLOCK, |at, LANES| {
-        tiles::<T, ROWS, MID, LANES, 0, COLS>(left, None, right, slope, output, at);
+        tiles::<T, ROWS, MID, LANES, 0, COLS>(left, None, right, output, at);
     });
 }
 
@@ -297,7 +308,6 @@ fn sums<T: Scalar, const IN: usize, const OUT: usize>(
             weight,
             bias,
             array::from_ref(input),
-            None,
             array::from_mut(output),
             at,
         );
@@ -305,7 +315,7 @@ fn sums<T: Scalar, const IN: usize, const OUT: usize>(
 }
 
 /// The `LANES` rows from `at` on of a product with `FIRST` + `COLS` columns, tile by tile. The first
-/// column may start at a bias. Columns are scaled as far as there are slopes for them.
+/// column may start at a bias.
 #[inline(always)]
 fn tiles<
     T: Scalar,
@@ -318,7 +328,6 @@ fn tiles<
     left: &[[T; ROWS]; MID],
     mut start: Option<&[T; LANES]>,
     mut right: &[[T; MID]],
-    mut slope: &[T],
     mut output: &mut [[T; ROWS]],
     at: usize,
 ) {
@@ -332,10 +341,8 @@ fn tiles<
                     ) else {
                         return;
                     };
-                    let factor = slope.split_first_chunk();
-                    block(left, start.take(), x, factor.map(|(factor, _)| factor), sums, at);
+                    block(left, start.take(), x, sums, at);
                     (right, output) = (right_left, output_left);
-                    slope = factor.map_or(&[], |(_, left)| left);
                 }
             }
         )* };
@@ -344,13 +351,12 @@ fn tiles<
 }
 
 /// The `LANES` rows from `at` on of a product with `COLS` columns, of which the first may start at a
-/// bias. Each column is scaled by its slope where slopes are given.
+/// bias.
 #[inline(always)]
 fn block<T: Scalar, const ROWS: usize, const MID: usize, const LANES: usize, const COLS: usize>(
     left: &[[T; ROWS]; MID],
     bias: Option<&[T; LANES]>,
     right: &[[T; MID]; COLS],
-    slope: Option<&[T; COLS]>,
     output: &mut [[T; ROWS]; COLS],
     at: usize,
 ) {
@@ -358,14 +364,7 @@ fn block<T: Scalar, const ROWS: usize, const MID: usize, const LANES: usize, con
     if let (Some(bias), Some(first)) = (bias, start.first_mut()) {
         *first = *bias;
     }
-    let mut sums = tile(left, right, start, at);
-    if let Some(slope) = slope {
-        for (sums, &slope) in sums.iter_mut().zip(slope) {
-            for sum in sums {
-                *sum = slope * *sum;
-            }
-        }
-    }
+    let sums = tile(left, right, start, at);
     for (output, sums) in output.iter_mut().zip(sums) {
         if let Some(output) = lanes_mut(output, at) {
             *output = sums;

@@ -54,8 +54,7 @@ pub trait Layer: sealed::Sealed + fmt::Debug {
     );
 
     /// The cotangents of the outputs, `ROWS` of them, by the inputs of the layer after the cut. The
-    /// slopes are taken from the tape. Where it holds those of the layer beneath, the cotangents
-    /// are by its sums already, scaled while they are still in registers.
+    /// slopes are taken from the tape.
     #[doc(hidden)]
     fn last_cotangents<const ROWS: usize>(
         &self,
@@ -64,8 +63,7 @@ pub trait Layer: sealed::Sealed + fmt::Debug {
         tape: &mut Tape<'_, Self::Scalar>,
     );
 
-    /// `ROWS` cotangents by the sums of its last dense layer in; as many by the inputs of the layer
-    /// after the cut out, or by the sums of the layer beneath it where the tape holds its slopes.
+    /// `ROWS` cotangents by the outputs in, as many by the inputs of the layer after the cut out.
     #[doc(hidden)]
     fn cotangents<const ROWS: usize>(
         &self,
@@ -74,13 +72,14 @@ pub trait Layer: sealed::Sealed + fmt::Debug {
         tape: &mut Tape<'_, Self::Scalar>,
     );
 
-    /// Of its first dense layer: cotangents by its sums in, by `COLS` of its inputs, from `first`
-    /// on, out.
+    /// Of its first dense layer: cotangents by its outputs in, by `COLS` of its inputs, from
+    /// `first` on, out.
     #[doc(hidden)]
     fn first_cotangents<const ROWS: usize, const COLS: usize>(
         &self,
         first: usize,
         panels: &mut Panels<'_, Self::Scalar>,
+        tape: &mut Tape<'_, Self::Scalar>,
     );
 
     /// The product of `ROWS` cotangents, in front, with the `COLS` tangents kept after the layer

@@ -231,7 +231,7 @@ where
             .last_cotangents::<OUT>(start, &mut panels, &mut tape);
         if const { Self::columns_cut(COLS) == 0 } {
             self.layers
-                .first_cotangents::<OUT, COLS>(first, &mut panels);
+                .first_cotangents::<OUT, COLS>(first, &mut panels, &mut tape);
         } else {
             self.layers.join::<OUT, COLS>(cut, &mut panels, kept);
         }
@@ -286,11 +286,6 @@ where
         self.layers.slopes(0, &mut panels, &mut tape);
         let value = read(panels.front);
         write(panels.front, w);
-        if let Some(slope) = tape.pop::<OUT>() {
-            for (w, &slope) in panels.front.iter_mut().zip(slope) {
-                *w = slope * *w;
-            }
-        }
         self.layers.cotangents::<1>(0, &mut panels, &mut tape);
         Vjp {
             value,

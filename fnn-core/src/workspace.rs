@@ -81,7 +81,7 @@ pub struct Tape<'w, T> {
     used: usize,
 }
 
-impl<'w, T> Tape<'w, T> {
+impl<T> Tape<'_, T> {
     /// Room for the slopes of the next layer.
     #[inline(always)]
     pub(crate) fn push<const OUT: usize>(&mut self) -> Option<&mut [T; OUT]> {
@@ -90,12 +90,10 @@ impl<'w, T> Tape<'w, T> {
         room
     }
 
-    /// The slopes of the last layer that are still there. After it nothing is pushed any more.
+    /// The slopes of the last layer that are still there.
     #[inline(always)]
-    pub(crate) fn pop<const OUT: usize>(&mut self) -> Option<&'w [T; OUT]> {
+    pub(crate) fn pop<const OUT: usize>(&mut self) -> Option<&[T; OUT]> {
         self.used = self.used.checked_sub(OUT)?;
-        let (rest, slopes) = mem::take(&mut self.numbers).split_at_mut_checked(self.used)?;
-        self.numbers = rest;
-        slopes.first_chunk()
+        self.numbers.get(self.used..)?.first_chunk()
     }
 }
