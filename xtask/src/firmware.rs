@@ -45,6 +45,8 @@ const MODELS: &[(&str, &str, &str, &[&str])] = &[
         "dynamics/inputs.npy",
         &["--order", "2"],
     ),
+    // The network that is counted beside C: its figures are those of the README.
+    ("seed", "seed/seed.safetensors", "seed/inputs.npy", &[]),
     (
         "ignition",
         "ignition/ignition.safetensors",
@@ -119,7 +121,7 @@ pub(crate) fn task(args: &[String]) -> Result<()> {
         return peer(Options::parse(rest)?.board).map(|_| ());
     }
     let options = Options::parse(args)?;
-    let workshop = Workshop::open(options.board)?;
+    let workshop = Workshop::open(options.board, SPEED)?;
     let mut table = String::new();
     let result = for_all(&workshop.networks(&options)?, |network| {
         let report = workshop.replay(network)?;
@@ -158,9 +160,8 @@ pub(crate) fn task(args: &[String]) -> Result<()> {
 /// Count the instructions of the seed network, in Rust and in C, and print them.
 pub(crate) fn peer(board: &'static Board) -> Result<Report> {
     install::ensure(&[&GCC])?;
-    let workshop = Workshop::open(board)?;
-    let module = firmware().join("peers/seed.rs");
-    let report = workshop.run(&workshop.build(&module, "peer")?)?;
+    let workshop = Workshop::open(board, SPEED)?;
+    let report = workshop.run(&workshop.build(&seed(), "peer")?)?;
     println!("\n{}: {}", board.name, board.processor);
     println!("Instructions of one call, and their ratio to those here:");
     println!("                            value       ratio    evaluate       ratio");
@@ -218,17 +219,41 @@ impl Network {
     }
 }
 
+/// What the compiler optimizes for.
+#[derive(Clone, Copy)]
+pub(crate) struct Setting {
+    pub(crate) name: &'static str,
+    opt_level: &'static str,
+}
+
+/// As the profile of the firmware's workspace has it.
+pub(crate) const SPEED: Setting = Setting {
+    name: "speed",
+    opt_level: "3",
+};
+
+/// For a product that is short of flash.
+pub(crate) const SIZE: Setting = Setting {
+    name: "size",
+    opt_level: "s",
+};
+
 /// A board with all that builds and runs firmware for it.
 pub(crate) struct Workshop {
     board: &'static Board,
+    setting: Setting,
     compiler: Compiler,
 }
 
 impl Workshop {
-    pub(crate) fn open(board: &'static Board) -> Result<Self> {
+    pub(crate) fn open(board: &'static Board, setting: Setting) -> Result<Self> {
         install::ensure(&[&QEMU])?;
         let compiler = install::compiler(board.target)?;
-        Ok(Self { board, compiler })
+        Ok(Self {
+            board,
+            setting,
+            compiler,
+        })
     }
 
     /// The network of `--module`, or the example networks, generated now.
@@ -253,6 +278,8 @@ impl Workshop {
     /// Build the binary `bin` for the network, and return its image.
     pub(crate) fn build(&self, module: &Path, bin: &str) -> Result<PathBuf> {
         let target = self.board.target;
+        // Apart, so that the settings do not take turns to build the dependencies.
+        let folder = firmware_folder().join(self.setting.name);
         let mut features = Vec::new();
         if bin == "peer" {
             features.push("--features=peer");
@@ -264,15 +291,16 @@ impl Workshop {
             .cargo_build(target)
             .env("FNN_BOARD", self.board.name)
             .env("FNN_MODULE", module)
+            .env("CARGO_PROFILE_RELEASE_OPT_LEVEL", self.setting.opt_level)
             .env("RUSTFLAGS", format!("-Ctarget-cpu={}", self.board.cpu))
             .args(["--quiet", "--release", "--locked", "--manifest-path"])
             .arg(firmware().join("Cargo.toml"))
             .arg("--target-dir")
-            .arg(firmware_folder())
+            .arg(&folder)
             .args(["--bin", bin])
             .args(features)
             .run()?;
-        Ok(firmware_folder().join(target).join("release").join(bin))
+        Ok(folder.join(target).join("release").join(bin))
     }
 
     pub(crate) fn image(&self, network: &Network, bin: &str) -> Result<PathBuf> {
@@ -342,6 +370,11 @@ pub(crate) fn first_board() -> &'static Board {
 
 fn firmware() -> PathBuf {
     root().join("fnn-embedded/firmware")
+}
+
+/// The module of the network that is counted beside C.
+fn seed() -> PathBuf {
+    firmware().join("peers/seed.rs")
 }
 
 /// Where firmware and generated modules go: apart from the desktop's own, since cargo would build
