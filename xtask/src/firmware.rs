@@ -181,6 +181,25 @@ pub(crate) fn peer(board: &'static Board) -> Result<Report> {
     Ok(report)
 }
 
+/// Clippy for the firmware of every board.
+pub(crate) fn lints() -> Result<()> {
+    let boards: Vec<&'static Board> = BOARDS.iter().collect();
+    for_all(&boards, |&board| {
+        let workshop = Workshop::open(board, SPEED)?;
+        if let Compiler::Debian { .. } = workshop.compiler {
+            // Clippy belongs to one compiler, and Debian's has none beside it.
+            println!("left out for {}: clippy needs rustup's target", board.name);
+            return Ok(());
+        }
+        let models = root().join("fnn-std/models");
+        let (name, model, inputs, options) = MODELS[0];
+        let (model, inputs) = (models.join(model), models.join(inputs));
+        let network = Network::generate(name, &model, &inputs, None, options)?;
+        workshop.lint(&network.module, false)?;
+        workshop.lint(&seed(), true)
+    })
+}
+
 /// A network as a Rust module.
 pub(crate) struct Network {
     pub(crate) name: String,
@@ -277,18 +296,36 @@ impl Workshop {
 
     /// Build the binary `bin` for the network, and return its image.
     pub(crate) fn build(&self, module: &Path, bin: &str) -> Result<PathBuf> {
-        let target = self.board.target;
-        // Apart, so that the settings do not take turns to build the dependencies.
-        let folder = firmware_folder().join(self.setting.name);
+        let run = self.cargo("build", module, bin == "peer");
+        run.args(["--bin", bin]).run()?;
+        let folder = self.folder().join(self.board.target);
+        Ok(folder.join("release").join(bin))
+    }
+
+    /// Clippy for the binaries that are made for the network, or for the one beside C.
+    fn lint(&self, module: &Path, peer: bool) -> Result<()> {
+        let bins: &[&str] = if peer {
+            &["--bin", "peer"]
+        } else {
+            &["--bins"]
+        };
+        self.cargo("clippy", module, peer)
+            .args(bins)
+            .args(["--", "--deny", "warnings"])
+            .run()
+    }
+
+    /// `cargo build` or another command that compiles, without the choice of binaries.
+    fn cargo(&self, command: &str, module: &Path, peer: bool) -> Run {
         let mut features = Vec::new();
-        if bin == "peer" {
+        if peer {
             features.push("--features=peer");
         }
         if self.board.helium {
             features.push("--features=helium");
         }
         self.compiler
-            .cargo_build(target)
+            .cargo(command, self.board.target)
             .env("FNN_BOARD", self.board.name)
             .env("FNN_MODULE", module)
             .env("CARGO_PROFILE_RELEASE_OPT_LEVEL", self.setting.opt_level)
@@ -296,11 +333,13 @@ impl Workshop {
             .args(["--quiet", "--release", "--locked", "--manifest-path"])
             .arg(firmware().join("Cargo.toml"))
             .arg("--target-dir")
-            .arg(&folder)
-            .args(["--bin", bin])
+            .arg(self.folder())
             .args(features)
-            .run()?;
-        Ok(folder.join(target).join("release").join(bin))
+    }
+
+    /// Apart for each setting, so that they do not take turns to build the dependencies.
+    fn folder(&self) -> PathBuf {
+        firmware_folder().join(self.setting.name)
     }
 
     pub(crate) fn image(&self, network: &Network, bin: &str) -> Result<PathBuf> {
