@@ -260,7 +260,7 @@ pub(crate) const SIZE: Setting = Setting {
 /// A board with all that builds and runs firmware for it.
 pub(crate) struct Workshop {
     board: &'static Board,
-    setting: Setting,
+    pub(crate) setting: Setting,
     compiler: Compiler,
 }
 

@@ -3,7 +3,7 @@
 use crate::{
     Result,
     command::for_all,
-    firmware::{Network, Options, SIZE, SPEED, Setting, Workshop},
+    firmware::{Network, Options, SIZE, SPEED, Workshop},
     image,
     install::{self, BINUTILS},
 };
@@ -13,12 +13,13 @@ use crate::{
 pub(crate) fn task(args: &[String]) -> Result<()> {
     let options = Options::parse(args)?;
     install::ensure(&[&BINUTILS])?;
-    let workshop = Workshop::open(options.board, SPEED)?;
-    let networks = workshop.networks(&options)?;
+    let speed = Workshop::open(options.board, SPEED)?;
+    let size = Workshop::open(options.board, SIZE)?;
+    let networks = speed.networks(&options)?;
     let mut table = String::new();
     let result = for_all(&networks, |network| {
-        for setting in [SPEED, SIZE] {
-            table += &row(network, &Workshop::open(options.board, setting)?, setting)?;
+        for workshop in [&speed, &size] {
+            table += &row(network, workshop)?;
         }
         Ok(())
     });
@@ -37,7 +38,7 @@ In RAM: workspace; all variables with it; stack of the evaluation, of that the r
 Jacobian, and the rest. Last, the instructions of an evaluation.
 network      for     code  evaluation  weights  constants  workspace    RAM  stack  returned   rest  instructions";
 
-fn row(network: &Network, workshop: &Workshop, setting: Setting) -> Result<String> {
+fn row(network: &Network, workshop: &Workshop) -> Result<String> {
     let replay = workshop.replay(network)?;
     let text = |image: &_| image::section_bytes(image, &[".text"]);
     let without = text(&workshop.image(network, "without")?)?;
@@ -54,7 +55,7 @@ fn row(network: &Network, workshop: &Workshop, setting: Setting) -> Result<Strin
     Ok(format!(
         "{:<12} {:<5} {:>6} {:>11} {:>8} {:>10} {:>10} {:>6} {:>6} {:>9} {:>6} {:>13}\n",
         network.name,
-        setting.name,
+        workshop.setting.name,
         code,
         code.saturating_sub(without),
         weights,
