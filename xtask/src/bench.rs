@@ -8,13 +8,13 @@ use std::{
 use crate::{
     Result,
     command::Run,
-    firmware::{self, target_folder},
+    firmware::{self, BOARDS, target_folder},
     install, root,
 };
 
 pub(crate) const OPTIONS: &str = "[--json FILE]";
 
-/// Count the board's instructions and time the desktop, each beside its peers. The bench
+/// Count the boards' instructions and time the desktop, each beside its peers. The bench
 /// `evaluate` of `fnn-std` does the latter; what it needs is prepared here.
 pub(crate) fn task(args: &[String]) -> Result<()> {
     let json = match args {
@@ -31,11 +31,9 @@ pub(crate) fn task(args: &[String]) -> Result<()> {
     // A failure of the firmware is no reason to leave out the desktop.
     let folder = target_folder();
     let counts = folder.join("bench_board.json");
-    let board = firmware::first_board();
     let counted = fs::create_dir_all(&folder)
         .map_err(|e| format!("{}: {e}", folder.display()))
-        .and_then(|()| firmware::peer(board, python.as_deref()))
-        .and_then(|report| write_counts(&counts, board.name, &report));
+        .and_then(|()| write_counts(&counts, python.as_deref()));
 
     let mut run = Run::cargo()
         .env("RUSTFLAGS", "-Ctarget-cpu=native")
@@ -80,21 +78,34 @@ fn baseline() -> Result<PathBuf> {
         .ok_or_else(|| "cargo names no executable of the bench".to_owned())
 }
 
-fn write_counts(file: &Path, board: &str, report: &firmware::Report) -> Result<()> {
-    let mut counts = Vec::new();
-    for peer in ["", " in C", " in C with one exponential"] {
-        for what in ["value", "evaluate"] {
-            let name = format!("{what}{peer}");
+/// Count on every board, and write a list of them.
+fn write_counts(file: &Path, python: Option<&Path>) -> Result<()> {
+    let mut boards = Vec::new();
+    for board in BOARDS {
+        let report = firmware::peer(board, python)?;
+        let mut counts = Vec::new();
+        for name in [
+            "value",
+            "evaluate",
+            "evaluate forward",
+            "value in C",
+            "evaluate in C",
+            "value in C with one exponential",
+            "evaluate in C with one exponential",
+        ] {
             let count = report.number(&format!("instructions of {name}"))?;
             counts.push(format!("\"{name}\": {count}"));
         }
+        // Where there is no CasADi, there is no such line.
+        let generated = "evaluate in CasADi's C";
+        if let Ok(count) = report.number(&format!("instructions of {generated}")) {
+            counts.push(format!("\"{generated}\": {count}"));
+        }
+        let (name, counts) = (board.name, counts.join(", "));
+        boards.push(format!(
+            "{{\"name\": \"{name}\", \"instructions\": {{{counts}}}}}"
+        ));
     }
-    // Where there is no CasADi, there is no such line.
-    let generated = "evaluate in CasADi's C";
-    if let Ok(count) = report.number(&format!("instructions of {generated}")) {
-        counts.push(format!("\"{generated}\": {count}"));
-    }
-    let counts = counts.join(", ");
-    let text = format!("{{\"name\": \"{board}\", \"instructions\": {{{counts}}}}}\n");
+    let text = format!("[{}]\n", boards.join(",\n"));
     fs::write(file, text).map_err(|e| format!("{}: {e}", file.display()))
 }

@@ -4,7 +4,7 @@ use std::{env, path::PathBuf};
 
 use crate::{
     Result,
-    firmware::{self, Network, Workshop, fnn},
+    firmware::{self, Network, SPEED, Workshop, fnn},
     root,
 };
 
@@ -51,7 +51,7 @@ pub(crate) fn task(args: &[String]) -> Result<()> {
 
     println!("\n== The same network on the board, at every input that gives numbers");
     let board = firmware::first_board();
-    let workshop = Workshop::open(board)?;
+    let workshop = Workshop::open(board, SPEED)?;
     let network = Network::generate("demo", &model, &input, Some(EVERY), &activations)?;
     let report = workshop.replay(&network)?;
 

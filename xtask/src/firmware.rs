@@ -51,6 +51,8 @@ const MODELS: &[(&str, &str, &str, &[&str])] = &[
         "dynamics/inputs.npy",
         &["--order", "2"],
     ),
+    // The network that is counted beside C: its figures are those of the README.
+    ("seed", "seed/seed.safetensors", "seed/inputs.npy", &[]),
     (
         "ignition",
         "ignition/ignition.safetensors",
@@ -126,7 +128,7 @@ pub(crate) fn task(args: &[String]) -> Result<()> {
         return peer(board, install::python().as_deref()).map(|_| ());
     }
     let options = Options::parse(args)?;
-    let workshop = Workshop::open(options.board)?;
+    let workshop = Workshop::open(options.board, SPEED)?;
     let mut table = String::new();
     let result = for_all(&workshop.networks(&options)?, |network| {
         let report = workshop.replay(network)?;
@@ -166,14 +168,13 @@ pub(crate) fn task(args: &[String]) -> Result<()> {
 /// the C that it generates; print them.
 pub(crate) fn peer(board: &'static Board, python: Option<&Path>) -> Result<Report> {
     install::ensure(&[&GCC])?;
-    let workshop = Workshop::open(board)?;
-    let module = firmware().join("peers/seed.rs");
+    let workshop = Workshop::open(board, SPEED)?;
     let generated = python.and_then(|python| {
         generate_by_casadi(python)
             .inspect_err(|message| println!("without CasADi's C: {message}"))
             .ok()
     });
-    let image = workshop.build(&module, "peer", generated.as_deref())?;
+    let image = workshop.build(&seed(), "peer", generated.as_deref())?;
     let report = workshop.run(&image)?;
     println!("\n{}: {}", board.name, board.processor);
     println!("Instructions of one call, and their ratio to those here:");
@@ -231,6 +232,25 @@ fn generate_by_casadi(python: &Path) -> Result<PathBuf> {
     Ok(folder.join("casadi_seed_f32.c"))
 }
 
+/// Clippy for the firmware of every board.
+pub(crate) fn lints() -> Result<()> {
+    let boards: Vec<&'static Board> = BOARDS.iter().collect();
+    for_all(&boards, |&board| {
+        let workshop = Workshop::open(board, SPEED)?;
+        if let Compiler::Debian { .. } = workshop.compiler {
+            // Clippy belongs to one compiler, and Debian's has none beside it.
+            println!("left out for {}: clippy needs rustup's target", board.name);
+            return Ok(());
+        }
+        let models = root().join("fnn-std/models");
+        let (name, model, inputs, options) = MODELS[0];
+        let (model, inputs) = (models.join(model), models.join(inputs));
+        let network = Network::generate(name, &model, &inputs, None, options)?;
+        workshop.lint(&network.module, false)?;
+        workshop.lint(&seed(), true)
+    })
+}
+
 /// A network as a Rust module.
 pub(crate) struct Network {
     pub(crate) name: String,
@@ -269,17 +289,41 @@ impl Network {
     }
 }
 
+/// What the compiler optimizes for.
+#[derive(Clone, Copy)]
+pub(crate) struct Setting {
+    pub(crate) name: &'static str,
+    opt_level: &'static str,
+}
+
+/// As the profile of the firmware's workspace has it.
+pub(crate) const SPEED: Setting = Setting {
+    name: "speed",
+    opt_level: "3",
+};
+
+/// For a product that is short of flash.
+pub(crate) const SIZE: Setting = Setting {
+    name: "size",
+    opt_level: "s",
+};
+
 /// A board with all that builds and runs firmware for it.
 pub(crate) struct Workshop {
     board: &'static Board,
+    pub(crate) setting: Setting,
     compiler: Compiler,
 }
 
 impl Workshop {
-    pub(crate) fn open(board: &'static Board) -> Result<Self> {
+    pub(crate) fn open(board: &'static Board, setting: Setting) -> Result<Self> {
         install::ensure(&[&QEMU])?;
         let compiler = install::compiler(board.target)?;
-        Ok(Self { board, compiler })
+        Ok(Self {
+            board,
+            setting,
+            compiler,
+        })
     }
 
     /// The network of `--module`, or the example networks, generated now.
@@ -304,29 +348,53 @@ impl Workshop {
     /// Build the binary `bin` for the network, with CasADi's C if there is some, and return its
     /// image.
     fn build(&self, module: &Path, bin: &str, casadi: Option<&Path>) -> Result<PathBuf> {
-        let target = self.board.target;
+        let mut run = self.cargo("build", module, bin == "peer");
+        if let Some(file) = casadi {
+            run = run.env("FNN_CASADI", file);
+        }
+        run.args(["--bin", bin]).run()?;
+        let folder = self.folder().join(self.board.target);
+        Ok(folder.join("release").join(bin))
+    }
+
+    /// Clippy for the binaries that are made for the network, or for the one beside C.
+    fn lint(&self, module: &Path, peer: bool) -> Result<()> {
+        let bins: &[&str] = if peer {
+            &["--bin", "peer"]
+        } else {
+            &["--bins"]
+        };
+        self.cargo("clippy", module, peer)
+            .args(bins)
+            .args(["--", "--deny", "warnings"])
+            .run()
+    }
+
+    /// `cargo build` or another command that compiles, without the choice of binaries.
+    fn cargo(&self, command: &str, module: &Path, peer: bool) -> Run {
         let mut features = Vec::new();
-        if bin == "peer" {
+        if peer {
             features.push("--features=peer");
         }
         if self.board.helium {
             features.push("--features=helium");
         }
-        let mut run = self.compiler.cargo_build(target);
-        if let Some(file) = casadi {
-            run = run.env("FNN_CASADI", file);
-        }
-        run.env("FNN_BOARD", self.board.name)
+        self.compiler
+            .cargo(command, self.board.target)
+            .env("FNN_BOARD", self.board.name)
             .env("FNN_MODULE", module)
+            .env("CARGO_PROFILE_RELEASE_OPT_LEVEL", self.setting.opt_level)
             .env("RUSTFLAGS", format!("-Ctarget-cpu={}", self.board.cpu))
             .args(["--quiet", "--release", "--locked", "--manifest-path"])
             .arg(firmware().join("Cargo.toml"))
             .arg("--target-dir")
-            .arg(firmware_folder())
-            .args(["--bin", bin])
+            .arg(self.folder())
             .args(features)
-            .run()?;
-        Ok(firmware_folder().join(target).join("release").join(bin))
+    }
+
+    /// Apart for each setting, so that they do not take turns to build the dependencies.
+    fn folder(&self) -> PathBuf {
+        firmware_folder().join(self.setting.name)
     }
 
     pub(crate) fn image(&self, network: &Network, bin: &str) -> Result<PathBuf> {
@@ -396,6 +464,11 @@ pub(crate) fn first_board() -> &'static Board {
 
 fn firmware() -> PathBuf {
     root().join("fnn-embedded/firmware")
+}
+
+/// The module of the network that is counted beside C.
+fn seed() -> PathBuf {
+    firmware().join("peers/seed.rs")
 }
 
 /// Where firmware and generated modules go: apart from the desktop's own, since cargo would build

@@ -182,15 +182,15 @@ pub(crate) fn compiler(target: &str) -> Result<Compiler> {
 }
 
 impl Compiler {
-    /// `cargo build` for `target` with this compiler.
-    pub(crate) fn cargo_build(&self, target: &str) -> Run {
+    /// `cargo build`, or another command that compiles, for `target` with this compiler.
+    pub(crate) fn cargo(&self, command: &str, target: &str) -> Run {
         match self {
-            Self::Rustup => Run::cargo().args(["build", "--target", target]),
+            Self::Rustup => Run::cargo().args([command, "--target", target]),
             Self::Debian { linker } => Run::cargo()
                 .env("RUSTC", DEBIAN)
                 // `-Zbuild-std` is unstable; what it builds here is the stable `core` as it is.
                 .env("RUSTC_BOOTSTRAP", "1")
-                .args(["build", "--target", target, "-Zbuild-std=core", "--config"])
+                .args([command, "--target", target, "-Zbuild-std=core", "--config"])
                 .arg(format!("target.{target}.linker={linker:?}")),
         }
     }

@@ -8,7 +8,7 @@
 use crate::{
     Result,
     command::for_all,
-    firmware::{Options, Workshop},
+    firmware::{Options, SPEED, Workshop},
     image,
     install::{self, BINUTILS},
 };
@@ -23,7 +23,7 @@ const FAMILY: &[&str] = &["panic", "unwind", "unwrap_failed", "expect_failed", "
 pub(crate) fn task(args: &[String]) -> Result<()> {
     let options = Options::parse(args)?;
     install::ensure(&[&BINUTILS])?;
-    let workshop = Workshop::open(options.board)?;
+    let workshop = Workshop::open(options.board, SPEED)?;
     let networks = workshop.networks(&options)?;
     for_all(&networks, |network| {
         let name = &network.name;

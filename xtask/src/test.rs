@@ -54,7 +54,8 @@ fn lints() -> Result<()> {
     Run::cargo()
         .args(["clippy", "--quiet", "--workspace", "--all-targets"])
         .args(["--", "--deny", "warnings"])
-        .run()
+        .run()?;
+    firmware::lints()
 }
 
 fn documentation() -> Result<()> {

@@ -7,7 +7,7 @@ use core::{hint::black_box, slice};
 use cortex_m::Peripherals;
 use cortex_m_rt::entry;
 use cortex_m_semihosting::hprintln;
-use fnn_core::{SMatrix, SVector, Scalar as _};
+use fnn_core::{Evaluation, SMatrix, SVector, Scalar as _};
 use fnn_firmware::{
     BOARD, Counter, exit,
     network::{NETWORK, Network, RECORDS, Scalar, Workspace},
@@ -75,6 +75,10 @@ fn main() -> ! {
     hprintln!("instructions of value: {}", value);
     hprintln!("instructions of evaluate: {}", evaluation);
     hprintln!("stack of evaluate: {}", stack);
+    hprintln!(
+        "returned by evaluate: {}",
+        size_of::<Evaluation<Scalar, { Network::INPUTS }, { Network::OUTPUTS }>>()
+    );
     hprintln!("workspace: {}", size_of::<Workspace>());
     exit(flushed.is_some())
 }
