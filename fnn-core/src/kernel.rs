@@ -46,7 +46,6 @@ fn tile<T: Scalar, const ROWS: usize, const MID: usize, const LANES: usize, cons
             }
         )* };
     }
-    const { assert!(COLS <= 12 && (VECTORS || LANES <= 16)) }
     let mut sum = start;
     for j in 0..MID {
         if let Some(w) = lanes::<T, LANES>(&left[j], at) {
