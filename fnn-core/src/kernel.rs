@@ -29,7 +29,7 @@ fn tile<T: Scalar, const ROWS: usize, const MID: usize, const LANES: usize, cons
         ($sum:ident, $w:ident, $j:ident; $($c:literal)*) => { $(
             if const { $c < COLS } {
                 let x = right[$c][$j];
-                if VECTORS {
+                if VECTORS || LANES > 16 {
                     for (sum, &w) in $sum[$c].iter_mut().zip($w) {
                         *sum = *sum + w * x;
                     }
