@@ -14,9 +14,10 @@ use fnn_firmware::{
     stack_of,
 };
 
-/// A number may be off by so much where subnormal numbers count as zero: each of them is below
-/// 1.2e-38, but the layers that follow multiply the difference and add others to it.
-const FLUSHED: Scalar = 1e-30;
+/// A number in `f32` may be off by so much where subnormal numbers count as zero: each of them is
+/// below 1.2e-38, but the layers that follow multiply the difference and add others to it. Nothing
+/// is flushed in `f64`.
+const FLUSHED: Scalar = if size_of::<Scalar>() == 4 { 1e-36 } else { 0.0 };
 
 /// How many records differ from the desk by no more than [`FLUSHED`]; `None` if one differs by more.
 fn flushed(workspace: &mut Workspace) -> Option<usize> {
