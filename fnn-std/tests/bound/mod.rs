@@ -15,7 +15,7 @@
 //! with |ŷ| ≤ |y| + e(y). The same holds for t = W S, with 0 for b.
 //!
 //! **Values.** ŷ is f(ẑ) with the error of the activation itself, a · u · max(|f|, 1/8), a being
-//! what [`error_of`] says of it, and f moves by at most sup |f′| e(z) between z and ẑ:
+//! what [`ERROR`] says of it, and f moves by at most sup |f′| e(z) between z and ẑ:
 //!
 //! e(y) = a · u · max(|f|, 1/8) + (|f′| + M e(z) + jump) e(z),
 //!
@@ -35,16 +35,11 @@
 use fnn_std::{Activation, Model, Precision, reference};
 
 /// The error of an activation and of its slope in units of u, an ulp being up to 2 u: the largest in
-/// the tables of `fnn-core` is GELU's, 5.4 ulp, and for all others 2.9 ulp. Where f′ goes through
+/// the table of `fnn-core` is below 2 ulp. Where f′ goes through
 /// zero it is a sum of terms of about 1/4 that cancel, so that its error is relative to them and not
 /// to f′; and the plain reference loses relative accuracy where f is small, for it computes
 /// exponents of z² from a rounded z². The floors 1/8 and 1/2 are for these.
-fn error_of(activation: Activation) -> f64 {
-    match activation {
-        Activation::Gelu => 10.8,
-        _ => 5.8,
-    }
-}
+const ERROR: f64 = 4.0;
 
 /// Bounds for a value and a Jacobian, in the places of what they bound.
 pub(crate) struct Bound {
@@ -93,9 +88,8 @@ pub(crate) fn bound(model: &Model, x: &[f64], precision: Precision) -> Bound {
             let (f, slope) = reference::activate(layer.activation(), z);
             let (second, jump) = curvature(layer.activation(), z, 2.0 * e_z);
             let moved = second * e_z + jump;
-            let a = error_of(layer.activation());
-            let e_f = a * u * f.abs().max(0.125) + (slope.abs() + moved) * e_z;
-            let e_slope = a * u * slope.abs().max(0.5) + moved;
+            let e_f = ERROR * u * f.abs().max(0.125) + (slope.abs() + moved) * e_z;
+            let e_slope = ERROR * u * slope.abs().max(0.5) + moved;
             new_y.push((f, e_f));
             let tangents = (0..inputs).map(|j| {
                 let (t, e_t) = sum(0.0, &mut weight.clone().zip(s.iter().map(|row| row[j])));
