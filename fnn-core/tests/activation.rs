@@ -11,7 +11,7 @@ const DOUBLE_POINTS: &str = include_str!("data/activations_f64.csv");
 ///
 /// They are those that the docs of the types state, found at many more points.
 const BOUNDS: [(&str, [f64; 4]); 15] = [
-    ("mish", [2.0, 1.9, 1.7, 1.5]),
+    ("mish", [1.98, 1.85, 1.4, 1.3]),
     ("tanh", [1.1, 1.9, 0.9, 1.3]),
     ("sigmoid", [1.7, 2.0, 1.4, 1.6]),
     ("softplus", [1.6, 1.7, 1.4, 1.4]),
