@@ -208,7 +208,7 @@ fn a_build_script() {
 }
 
 #[test]
-#[ignore = "run by `a_build_script`"]
+#[ignore = "needs the environment of a build script: `cargo test -p fnn-std --test generate a_build_script` gives it that and runs it"]
 fn the_build_script() {
     let options = generate::Options {
         input: Some(example("inputs.npy")),
