@@ -99,8 +99,12 @@ impl<T: Float> Evaluator<T> {
     /// # Errors
     /// A weight that is too large for the format `T`; a cut after more layers than there are.
     pub fn with_order(model: &Model, order: Order) -> Result<Self> {
+        let widest = Simd::available().next();
+        Self::with_simd(model, order, widest.unwrap_or(Simd::BASELINE))
+    }
+
+    fn with_simd(model: &Model, order: Order, simd: Simd) -> Result<Self> {
         order.check(&model.shape())?;
-        let simd = Simd::widest();
         let layers = model.layers().iter();
         Ok(Self {
             layers: layers
@@ -583,6 +587,50 @@ mod tests {
         };
         let layer = Layer::new(weight, None, Activation::Identity).unwrap();
         Model::new(vec![layer], precision).unwrap()
+    }
+
+    /// Every kind of vectors that this processor has, those that it would not choose too.
+    #[test]
+    fn the_width_of_the_vectors_does_not_show() {
+        fn check<T: Float>(model: &Model) {
+            let x: Vec<T> = (0..11 * 5)
+                .map(|k| T::from_f64((f64::from(k) * 0.7).sin()))
+                .collect();
+            let (rows, outputs) = (11, model.sizes()[model.sizes().len() - 1]);
+            for order in [Order::Forward, Order::Reverse, Order::Cut(2)] {
+                let mut found: Vec<Vec<u64>> = Vec::new();
+                for simd in Simd::available() {
+                    let mut evaluator = Evaluator::<T>::with_simd(model, order, simd).unwrap();
+                    let mut y = vec![T::ZERO; rows * outputs];
+                    let mut j = vec![T::ZERO; rows * outputs * 5];
+                    evaluator.batch(&x, &mut y, &mut j, 1).unwrap();
+                    let numbers = y.iter().chain(&j);
+                    found.push(numbers.map(|&n| n.to_f64().to_bits()).collect());
+                }
+                assert!(found.iter().all(|bits| *bits == found[0]), "{order}");
+            }
+        }
+        for activation in Activation::ALL {
+            // Sizes beside whole vectors of every width.
+            let sizes = [5, 37, 18, 7, 19];
+            let layers = sizes.windows(2).enumerate().map(|(k, pair)| {
+                let (inputs, outputs) = (pair[0], pair[1]);
+                let tensor = |name: &str, shape: Vec<usize>| {
+                    let count: usize = shape.iter().product();
+                    let number = |i: usize| ((i * 7 + k) as f64 * 1.3).sin() as f32;
+                    Tensor {
+                        name: format!("{k}.{name}"),
+                        shape,
+                        numbers: (0..count).map(|i| f64::from(number(i))).collect(),
+                    }
+                };
+                let weight = tensor("weight", vec![outputs, inputs]);
+                Layer::new(weight, Some(tensor("bias", vec![outputs])), activation).unwrap()
+            });
+            let model = Model::new(layers.collect(), Precision::F32).unwrap();
+            check::<f32>(&model);
+            check::<f64>(&model);
+        }
     }
 
     #[test]

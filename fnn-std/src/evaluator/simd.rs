@@ -26,18 +26,19 @@ pub(super) enum Simd {
 }
 
 impl Simd {
-    /// The widest that this processor has.
-    pub(super) fn widest() -> Self {
-        #[cfg(target_arch = "x86_64")]
-        {
-            if let Some(wide) = pulp::x86::V4::try_new() {
-                return Self::Wide(wide);
-            }
-            if let Some(middle) = pulp::x86::V3::try_new() {
-                return Self::Middle(middle);
-            }
-        }
-        Self::Baseline(pulp::Scalar128b)
+    /// What every processor has.
+    pub(super) const BASELINE: Self = Self::Baseline(pulp::Scalar128b);
+
+    /// Those that this processor has, the widest first.
+    pub(super) fn available() -> impl Iterator<Item = Self> {
+        let kinds = [
+            #[cfg(target_arch = "x86_64")]
+            pulp::x86::V4::try_new().map(Self::Wide),
+            #[cfg(target_arch = "x86_64")]
+            pulp::x86::V3::try_new().map(Self::Middle),
+            Some(Self::BASELINE),
+        ];
+        kinds.into_iter().flatten()
     }
 
     /// Numbers of one vector.
