@@ -5,7 +5,7 @@
 use fnn_std::{
     Activation, Error, Model, Precision, Rows,
     generate::Module,
-    model::{Layer, Tensor},
+    model::{Dense, Tensor},
 };
 
 fn main() -> Result<(), Error> {
@@ -14,13 +14,13 @@ fn main() -> Result<(), Error> {
         shape: shape.to_vec(),
         numbers: numbers.to_vec(),
     };
-    let hidden = Layer::new(
+    let hidden = Dense::new(
         tensor("hidden", &[3, 2], &[0.5, -0.25, 1.0, 0.375, -0.75, 0.5]),
         Some(tensor("hidden bias", &[3], &[0.125, 0.0, -0.125])),
         Activation::Tanh,
     )?;
     let last = tensor("last", &[1, 3], &[1.0, -2.0, 0.5]);
-    let last = Layer::new(last, None, Activation::Identity)?;
+    let last = Dense::new(last, None, Activation::Identity)?;
     let model = Model::new(vec![hidden, last], Precision::F32)?
         .with_input_names(vec!["angle_rad".to_owned(), "rate_rad_per_s".to_owned()])?
         .with_output_names(vec!["torque_Nm".to_owned()])?;

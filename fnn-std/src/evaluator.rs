@@ -105,9 +105,12 @@ impl<T: Float> Evaluator<T> {
 
     fn with_simd(model: &Model, order: Order, simd: Simd) -> Result<Self> {
         order.check(&model.shape())?;
-        let layers = model.layers().iter();
+        let layers = model.as_dense().ok_or_else(|| {
+            Error::refused("a layer that is not dense, which cannot be evaluated yet")
+        })?;
         Ok(Self {
             layers: layers
+                .into_iter()
                 .map(|layer| Packed::new(layer, simd.lanes::<T>()))
                 .collect::<Result<_>>()?,
             sizes: model.sizes().into(),
@@ -576,7 +579,7 @@ mod tests {
     use super::*;
     use crate::{
         activation::Activation,
-        model::{Layer, Tensor},
+        model::{Dense, Tensor},
     };
 
     fn model(weights: &[f64], precision: Precision) -> Model {
@@ -585,7 +588,7 @@ mod tests {
             shape: vec![1, weights.len()],
             numbers: weights.to_vec(),
         };
-        let layer = Layer::new(weight, None, Activation::Identity).unwrap();
+        let layer = Dense::new(weight, None, Activation::Identity).unwrap();
         Model::new(vec![layer], precision).unwrap()
     }
 
@@ -625,7 +628,7 @@ mod tests {
                     }
                 };
                 let weight = tensor("weight", vec![outputs, inputs]);
-                Layer::new(weight, Some(tensor("bias", vec![outputs])), activation).unwrap()
+                Dense::new(weight, Some(tensor("bias", vec![outputs])), activation).unwrap()
             });
             let model = Model::new(layers.collect(), Precision::F32).unwrap();
             check::<f32>(&model);
@@ -657,7 +660,7 @@ mod tests {
             shape: vec![1, 1],
             numbers: vec![1.0],
         };
-        let layer = Layer::new(weight, None, Activation::LeakyRelu(1e300)).unwrap();
+        let layer = Dense::new(weight, None, Activation::LeakyRelu(1e300)).unwrap();
         let model = Model::new(vec![layer], Precision::F32).unwrap();
         assert!(Evaluator::<f64>::new(&model).is_ok());
         assert!(Evaluator::<f32>::new(&model).is_err());

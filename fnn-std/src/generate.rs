@@ -40,7 +40,7 @@ use crate::{
     evaluator::{Evaluator, Float},
     file::{self, Draft},
     import,
-    model::{Layer, Model, Precision},
+    model::{Dense, Model, Precision},
     order::Order,
 };
 
@@ -124,10 +124,10 @@ pub fn in_build_script(
 /// A module in the making.
 ///
 /// ```
-/// use fnn_std::{Activation, Model, Precision, generate::Module, model::{Layer, Tensor}};
+/// use fnn_std::{Activation, Model, Precision, generate::Module, model::{Dense, Tensor}};
 ///
 /// let weight = Tensor { name: "w".to_owned(), shape: vec![1, 2], numbers: vec![0.5, -2.0] };
-/// let layer = Layer::new(weight, None, Activation::Tanh)?;
+/// let layer = Dense::new(weight, None, Activation::Tanh)?;
 /// let model = Model::new(vec![layer], Precision::F32)?;
 /// let module = Module::new(&model).records(2).text()?.0;
 /// assert!(module.contains("fnn_core::Dense<f32, 2, 1, fnn_core::Tanh>"));
@@ -335,9 +335,10 @@ impl<'m> Module<'m> {
             f,
             "pub type Network = fnn_core::Network<\n    fnn_core::Chain!["
         )?;
-        let runs = runs(model.layers());
+        let layers = model.as_dense().unwrap_or_default();
+        let runs = runs(&layers);
         for run in &runs {
-            let layer = type_of::<T>(&run[0]);
+            let layer = type_of::<T>(run[0]);
             match run.len() {
                 1 => writeln!(f, "        {layer},")?,
                 depth => writeln!(f, "        [{layer}; {depth}],")?,
@@ -448,13 +449,13 @@ fn arbitrary(columns: usize, rows: usize) -> Result<Rows> {
 }
 
 /// The layers in runs of one type.
-fn runs(layers: &[Layer]) -> Vec<&[Layer]> {
+fn runs<'l, 'm>(layers: &'l [&'m Dense]) -> Vec<&'l [&'m Dense]> {
     layers
         .chunk_by(|a, b| type_of::<f64>(a) == type_of::<f64>(b))
         .collect()
 }
 
-fn type_of<T: Float>(layer: &Layer) -> String {
+fn type_of<T: Float>(layer: &Dense) -> String {
     let (inputs, outputs) = (layer.inputs(), layer.outputs());
     let name = name_of(layer.activation());
     let scalar = T::NAME;
@@ -487,7 +488,7 @@ fn name_of(activation: Activation) -> &'static str {
     }
 }
 
-fn print_layer<T: Float>(f: &mut String, indent: &str, layer: &Layer) -> fmt::Result {
+fn print_layer<T: Float>(f: &mut String, indent: &str, layer: &Dense) -> fmt::Result {
     writeln!(f, "{indent}// {}", one_line(layer.name()))?;
     writeln!(f, "{indent}fnn_core::Dense::from_columns(")?;
     let inner = format!("{indent}    ");

@@ -1,18 +1,20 @@
 //! The one description of a model: every importer makes it, everything else starts from it.
 
-use std::{fmt, str::FromStr};
+mod layer;
+
+use std::{fmt, ops::Range, str::FromStr};
 
 use fnn_core::Shape;
 
-use crate::{
-    activation::Activation,
-    error::{Error, Result},
-};
+pub use layer::{Affine, Concat, Dense, Layer, LayerNorm, Residual, Select, Softmax};
+
+use crate::error::{Error, Result};
 
 /// A feed-forward network as a file describes it: layers that fit together, finite weights, and
 /// names for its inputs and outputs where they are known.
 ///
-/// A `Model` cannot be invalid: [`Model::new`] and [`Layer::new`] check everything once.
+/// A `Model` cannot be invalid: [`Model::new`] and the `new` of each kind of [`Layer`] check
+/// everything once.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Model {
     layers: Vec<Layer>,
@@ -21,19 +23,9 @@ pub struct Model {
     precision: Precision,
     inputs: Option<Vec<String>>,
     outputs: Option<Vec<String>>,
+    ranges: Option<Vec<Range<f64>>>,
+    notes: Vec<String>,
     source: Option<Source>,
-}
-
-/// A dense layer, y = f(W x + b).
-#[derive(Debug, Clone, PartialEq)]
-pub struct Layer {
-    /// What messages call the layer: the name of its weight tensor.
-    name: String,
-    inputs: usize,
-    /// Row by row: `weight[i * inputs + j]` multiplies input j for neuron i.
-    weight: Vec<f64>,
-    bias: Vec<f64>,
-    activation: Activation,
 }
 
 /// Numbers with a shape, as they come out of a file.
@@ -79,41 +71,32 @@ impl Model {
     /// No layers; a layer that takes another number of inputs than the layer before it has
     /// neurons; a Jacobian that would not fit into memory; a weight that is not a number of the
     /// format.
-    pub fn new(layers: Vec<Layer>, precision: Precision) -> Result<Self> {
+    pub fn new(layers: Vec<impl Into<Layer>>, precision: Precision) -> Result<Self> {
+        let layers: Vec<Layer> = layers.into_iter().map(Into::into).collect();
         let Some(first) = layers.first() else {
             return Err(Error::refused("a model without layers"));
         };
-        for (before, layer) in layers.iter().zip(layers.iter().skip(1)) {
-            if layer.inputs != before.outputs() {
-                return Err(Error::refused(format!(
-                    "the layer of `{}` takes {} inputs, but the layer of `{}` before it has {} \
-                     outputs",
-                    layer.name,
-                    layer.inputs,
-                    before.name,
-                    before.outputs()
-                )));
-            }
-        }
-        let widest = layers.iter().map(Layer::outputs).max().unwrap_or(0);
-        if (1 + first.inputs).saturating_mul(widest) > LARGEST_PANEL {
+        layer::check_chain(&layers)?;
+        let widest = layers.iter().map(Layer::widest).max().unwrap_or(0);
+        if (1 + first.inputs()).saturating_mul(widest) > LARGEST_PANEL {
             return Err(Error::refused(format!(
                 "{} inputs with layers of up to {widest} neurons are too many to evaluate a \
                  Jacobian",
-                first.inputs
+                first.inputs()
             )));
         }
         if precision == Precision::F32 {
             for layer in &layers {
-                if let Some(w) = layer.numbers().find(|&w| f64::from(w as f32) != w) {
+                let mut numbers = layer.numbers().into_iter();
+                if let Some(w) = numbers.find(|&w| f64::from(w as f32) != w) {
                     return Err(Error::refused(format!(
                         "the layer of `{}` holds {w:?}, which is not a number of f32",
-                        layer.name
+                        layer.name()
                     )));
                 }
             }
         }
-        let sizes = [first.inputs].into_iter();
+        let sizes = [first.inputs()].into_iter();
         let sizes = sizes.chain(layers.iter().map(Layer::outputs)).collect();
         Ok(Self {
             layers,
@@ -121,6 +104,8 @@ impl Model {
             precision,
             inputs: None,
             outputs: None,
+            ranges: None,
+            notes: Vec::new(),
             source: None,
         })
     }
@@ -143,6 +128,38 @@ impl Model {
         check_names("output", &names, self.outputs())?;
         self.outputs = Some(names);
         Ok(self)
+    }
+
+    /// The same model with the range that each of its inputs was trained in.
+    ///
+    /// # Errors
+    /// More or fewer ranges than inputs; one whose ends are not finite, the first below the second.
+    pub fn with_input_ranges(mut self, ranges: Vec<Range<f64>>) -> Result<Self> {
+        if ranges.len() != self.inputs() {
+            return Err(Error::refused(format!(
+                "found {} input ranges for a model with {} inputs",
+                ranges.len(),
+                self.inputs()
+            )));
+        }
+        for (i, range) in ranges.iter().enumerate() {
+            if !(range.start.is_finite() && range.end.is_finite() && range.start < range.end) {
+                return Err(Error::refused(format!(
+                    "the range of input {i} is {range:?}, wanted two finite numbers, the smaller \
+                     one first"
+                )));
+            }
+        }
+        self.ranges = Some(ranges);
+        Ok(self)
+    }
+
+    /// The same model with what the importer has to say: what was folded or rewritten, a sentence
+    /// each.
+    #[must_use]
+    pub fn with_notes(mut self, notes: Vec<String>) -> Self {
+        self.notes = notes;
+        self
     }
 
     /// The same model, said to come from `source`.
@@ -182,6 +199,16 @@ impl Model {
         self.outputs.as_deref()
     }
 
+    /// The range that each of its inputs was trained in, if they are known.
+    pub fn input_ranges(&self) -> Option<&[Range<f64>]> {
+        self.ranges.as_deref()
+    }
+
+    /// What of the file was folded or rewritten, a sentence each.
+    pub fn notes(&self) -> &[String] {
+        &self.notes
+    }
+
     /// The file that it came from, if it came from one.
     pub fn source(&self) -> Option<&Source> {
         self.source.as_ref()
@@ -200,89 +227,12 @@ impl Model {
 
     /// Weights and biases.
     pub fn parameters(&self) -> usize {
-        self.shape().parameters()
-    }
-}
-
-impl Layer {
-    /// A layer of these weights, `[neurons, inputs]` as PyTorch stores them; without a bias tensor
-    /// the biases are zero.
-    ///
-    /// # Errors
-    /// Names the tensor: a shape that is not `[neurons, inputs]` or, for the bias, `[neurons]`;
-    /// sizes of zero or beyond 65 536; more or fewer numbers than the shape says; a NaN or an
-    /// infinity.
-    pub fn new(weight: Tensor, bias: Option<Tensor>, activation: Activation) -> Result<Self> {
-        let &[outputs, inputs] = weight.shape.as_slice() else {
-            return Err(weight.refused("wanted [neurons, inputs]"));
-        };
-        if outputs == 0 || inputs == 0 {
-            return Err(weight.refused("a layer has at least one input and one neuron"));
-        }
-        if outputs > WIDEST || inputs > WIDEST {
-            return Err(weight.refused(format!("wanted at most {WIDEST} inputs and neurons")));
-        }
-        weight.check(outputs * inputs)?;
-        let bias = match bias {
-            Some(bias) if bias.shape == [outputs] => {
-                bias.check(outputs)?;
-                bias.numbers
-            }
-            Some(bias) => {
-                return Err(bias.refused(format!(
-                    "wanted [{outputs}], one bias for each neuron of `{}`",
-                    weight.name
-                )));
-            }
-            None => vec![0.0; outputs],
-        };
-        Ok(Self {
-            name: weight.name,
-            inputs,
-            weight: weight.numbers,
-            bias,
-            activation,
-        })
+        self.layers.iter().map(|layer| layer.numbers().len()).sum()
     }
 
-    /// The name of its weight tensor.
-    pub fn name(&self) -> &str {
-        &self.name
-    }
-
-    /// How many inputs it takes.
-    pub fn inputs(&self) -> usize {
-        self.inputs
-    }
-
-    /// How many neurons it has.
-    pub fn outputs(&self) -> usize {
-        self.bias.len()
-    }
-
-    /// Its weights row by row: item j of row i multiplies input j for neuron i.
-    pub fn rows(&self) -> impl ExactSizeIterator<Item = &[f64]> {
-        self.weight.chunks_exact(self.inputs)
-    }
-
-    /// Its weights column by column: item i of column j multiplies input j for neuron i.
-    pub fn columns(&self) -> impl ExactSizeIterator<Item = impl ExactSizeIterator<Item = f64>> {
-        (0..self.inputs).map(|j| self.rows().map(move |row| row[j]))
-    }
-
-    /// What the sum of each neuron starts at.
-    pub fn bias(&self) -> &[f64] {
-        &self.bias
-    }
-
-    /// The activation of all its neurons.
-    pub fn activation(&self) -> Activation {
-        self.activation
-    }
-
-    /// All weights and biases.
-    pub(crate) fn numbers(&self) -> impl Iterator<Item = f64> {
-        self.weight.iter().chain(&self.bias).copied()
+    /// Its layers, where all are dense; `None` where one is of another kind.
+    pub fn as_dense(&self) -> Option<Vec<&Dense>> {
+        self.layers.iter().map(Layer::as_dense).collect()
     }
 }
 
@@ -365,6 +315,7 @@ fn check_names(what: &str, names: &[String], wanted: usize) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::activation::Activation;
 
     fn tensor(name: &str, shape: &[usize], numbers: &[f64]) -> Tensor {
         Tensor {
@@ -374,20 +325,20 @@ mod tests {
         }
     }
 
-    fn layer(name: &str, inputs: usize, outputs: usize) -> Layer {
+    fn layer(name: &str, inputs: usize, outputs: usize) -> Dense {
         let weight = tensor(name, &[outputs, inputs], &vec![0.5; outputs * inputs]);
-        Layer::new(weight, None, Activation::Tanh).unwrap()
+        Dense::new(weight, None, Activation::Tanh).unwrap()
     }
 
     fn refused(weight: Tensor, bias: Option<Tensor>) -> String {
-        let error = Layer::new(weight, bias, Activation::Tanh).unwrap_err();
+        let error = Dense::new(weight, bias, Activation::Tanh).unwrap_err();
         error.to_string()
     }
 
     #[test]
     fn rows_and_columns_are_one_matrix() {
         let weight = tensor("w", &[2, 3], &[1.0, 2.0, 3.0, 4.0, 5.0, 6.0]);
-        let layer = Layer::new(weight, None, Activation::Identity).unwrap();
+        let layer = Dense::new(weight, None, Activation::Identity).unwrap();
         assert_eq!(
             layer.rows().collect::<Vec<_>>(),
             [[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]]
@@ -438,7 +389,10 @@ mod tests {
 
     #[test]
     fn models_are_refused_by_the_name_of_the_layer() {
-        let error = |layers| Model::new(layers, Precision::F32).unwrap_err().to_string();
+        let error = |layers: Vec<Dense>| {
+            let model = Model::new(layers, Precision::F32);
+            model.unwrap_err().to_string()
+        };
         assert_eq!(error(vec![]), "a model without layers");
         assert_eq!(
             error(vec![layer("0.weight", 2, 3), layer("2.weight", 4, 1)]),
@@ -449,7 +403,7 @@ mod tests {
             error(vec![layer("a", 60_000, 1), layer("b", 1, 60_000)]),
             "60000 inputs with layers of up to 60000 neurons are too many to evaluate a Jacobian"
         );
-        let odd = Layer::new(tensor("w", &[1, 1], &[0.1]), None, Activation::Tanh).unwrap();
+        let odd = Dense::new(tensor("w", &[1, 1], &[0.1]), None, Activation::Tanh).unwrap();
         assert_eq!(
             error(vec![odd]),
             "the layer of `w` holds 0.1, which is not a number of f32"

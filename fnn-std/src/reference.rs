@@ -8,7 +8,7 @@ use std::f64::consts::{FRAC_1_SQRT_2, FRAC_2_SQRT_PI, PI};
 use crate::{
     activation::Activation,
     error::{Error, Result},
-    model::Model,
+    model::{Layer, Model},
 };
 
 /// The output of a model and its Jacobian.
@@ -21,8 +21,8 @@ pub struct Evaluation {
 }
 
 /// The output of `model` for the input `x` and its Jacobian there:
-/// z = b + W y, y = f(z) and S = diag(f′(z)) W S for one layer after the other, from y = x and
-/// S = I. A NaN among the inputs is no error.
+/// one layer after the other, from y = x and S = I; through a dense layer z = b + W y, y = f(z) and
+/// S = diag(f′(z)) W S. A NaN among the inputs is no error.
 ///
 /// # Errors
 /// `x` is not as long as the model has inputs.
@@ -39,30 +39,120 @@ pub fn evaluate(model: &Model, x: &[f64]) -> Result<Evaluation> {
         .map(|i| (0..x.len()).map(|j| f64::from(i == j)).collect())
         .collect();
     for layer in model.layers() {
-        let mut value = Vec::new();
-        let mut jacobian = Vec::new();
-        for (weight, bias) in layer.rows().zip(layer.bias()) {
-            let mut z = *bias;
-            for (w, y) in weight.iter().zip(&y) {
-                z += w * y;
-            }
-            let (f, slope) = activate(layer.activation(), z);
-            value.push(f);
-            let mut row = vec![0.0; x.len()];
-            for (w, s) in weight.iter().zip(&s) {
-                for (d, s) in row.iter_mut().zip(s) {
-                    *d += w * s;
-                }
-            }
-            row.iter_mut().for_each(|d| *d *= slope);
-            jacobian.push(row);
-        }
-        (y, s) = (value, jacobian);
+        (y, s) = through(layer, y, s);
     }
     Ok(Evaluation {
         value: y,
         jacobian: s,
     })
+}
+
+/// Value and sensitivity after a layer from those before it.
+fn through(layer: &Layer, x: Vec<f64>, s: Vec<Vec<f64>>) -> (Vec<f64>, Vec<Vec<f64>>) {
+    match layer {
+        Layer::Dense(dense) => {
+            let rows = dense.rows().zip(dense.bias());
+            let sums = rows.map(|(weight, bias)| {
+                let mut z = *bias;
+                for (w, x) in weight.iter().zip(&x) {
+                    z += w * x;
+                }
+                (z, combined(weight, &s))
+            });
+            activated(dense.activation(), sums)
+        }
+        Layer::Affine(affine) => {
+            let factors = affine.scale().iter().zip(affine.shift());
+            let entries = x.iter().zip(&s).zip(factors);
+            let sums = entries.map(|((x, row), (scale, shift))| {
+                (scale * x + shift, row.iter().map(|d| scale * d).collect())
+            });
+            activated(affine.activation(), sums)
+        }
+        Layer::LayerNorm(norm) => {
+            let n = x.len() as f64;
+            let mean = x.iter().sum::<f64>() / n;
+            let centred: Vec<f64> = x.iter().map(|x| x - mean).collect();
+            let variance = centred.iter().map(|c| c * c).sum::<f64>() / n;
+            let deviation = (variance + norm.epsilon()).sqrt();
+            // ∂yᵢ/∂xₖ = sᵢ/σ (δᵢₖ − 1/n − cᵢ cₖ/(n σ²)).
+            let slope = |i: usize, k: usize| {
+                f64::from(i == k) - 1.0 / n - centred[i] * centred[k] / (n * deviation * deviation)
+            };
+            let entries = norm.scale().iter().zip(norm.shift()).enumerate();
+            let rows = entries.map(|(i, (scale, shift))| {
+                let slopes: Vec<f64> = (0..x.len())
+                    .map(|k| scale / deviation * slope(i, k))
+                    .collect();
+                (
+                    scale * centred[i] / deviation + shift,
+                    combined(&slopes, &s),
+                )
+            });
+            rows.unzip()
+        }
+        Layer::Softmax(_) => {
+            let largest = x.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+            let powers: Vec<f64> = x.iter().map(|x| (x - largest).exp()).collect();
+            let sum: f64 = powers.iter().sum();
+            let y: Vec<f64> = powers.iter().map(|p| p / sum).collect();
+            // ∂yᵢ/∂xₖ = yᵢ (δᵢₖ − yₖ).
+            let rows = (0..x.len()).map(|i| {
+                let slopes: Vec<f64> = (0..x.len())
+                    .map(|k| y[i] * (f64::from(i == k) - y[k]))
+                    .collect();
+                combined(&slopes, &s)
+            });
+            let s = rows.collect();
+            (y, s)
+        }
+        Layer::Select(select) => (x[select.range()].to_vec(), s[select.range()].to_vec()),
+        Layer::Residual(residual) => {
+            let (mut y, mut t) = (x.clone(), s.clone());
+            for layer in residual.layers() {
+                (y, t) = through(layer, y, t);
+            }
+            let sum = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| a + b).collect();
+            let rows = s.iter().zip(&t).map(|(a, b)| sum(a, b)).collect();
+            (sum(&x, &y), rows)
+        }
+        Layer::Concat(concat) => {
+            let (mut value, mut rows) = (Vec::new(), Vec::new());
+            for branch in concat.branches() {
+                let (mut y, mut t) = (x.clone(), s.clone());
+                for layer in branch {
+                    (y, t) = through(layer, y, t);
+                }
+                value.extend(y);
+                rows.extend(t);
+            }
+            (value, rows)
+        }
+    }
+}
+
+/// The rows of `s`, each times its factor, added up.
+fn combined(factors: &[f64], s: &[Vec<f64>]) -> Vec<f64> {
+    let mut sum = vec![0.0; s.first().map_or(0, Vec::len)];
+    for (w, row) in factors.iter().zip(s) {
+        for (d, s) in sum.iter_mut().zip(row) {
+            *d += w * s;
+        }
+    }
+    sum
+}
+
+/// Values from sums, and rows scaled by slopes.
+fn activated(
+    activation: Activation,
+    sums: impl Iterator<Item = (f64, Vec<f64>)>,
+) -> (Vec<f64>, Vec<Vec<f64>>) {
+    let scaled = sums.map(|(z, mut row)| {
+        let (f, slope) = activate(activation, z);
+        row.iter_mut().for_each(|d| *d *= slope);
+        (f, row)
+    });
+    scaled.unzip()
 }
 
 /// f(z) and f′(z). At a kink the slope is PyTorch's.

@@ -15,7 +15,7 @@ const ENOUGH: usize = 1 << 13;
 
 /// Layer `at` of the model, which has the sizes `IN` and `OUT`, for `fnn-core`.
 fn dense<T: Float, A: Function<T>, const IN: usize, const OUT: usize>(
-    layer: &model::Layer,
+    layer: &model::Dense,
     activation: A,
 ) -> Dense<T, IN, OUT, A> {
     assert_eq!((layer.inputs(), layer.outputs()), (IN, OUT));
@@ -174,7 +174,7 @@ macro_rules! check {
     ($T:ty, $precision:expr, $($in:literal - $out:literal $function:expr, $activation:expr);+) => {{
         let sizes = [$($in),+, *[$($out),+].last().unwrap()];
         let model = Random(3).model(&sizes, &[$($activation),+], $precision);
-        let mut layers = model.layers().iter();
+        let mut layers = model.as_dense().unwrap().into_iter();
         check(&model, chain!($(
             dense::<$T, _, $in, $out>(layers.next().unwrap(), $function)
         ),+));

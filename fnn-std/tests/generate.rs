@@ -12,7 +12,7 @@ use fnn_std::{
     Activation, Model, Precision, Rows,
     generate::{self, Module},
     import,
-    model::{Layer, Source, Tensor},
+    model::{Dense, Source, Tensor},
 };
 use random::Random;
 
@@ -120,7 +120,7 @@ fn modules_compile_and_replay() {
         numbers: numbers.to_vec(),
     };
     let (weight, bias) = (tensor("w", &[1, 6], &numbers), tensor("b", &[1], &[-0.0]));
-    let layer = Layer::new(weight, Some(bias), Activation::Identity).unwrap();
+    let layer = Dense::new(weight, Some(bias), Activation::Identity).unwrap();
     let odd = Model::new(vec![layer], Precision::F32).unwrap();
     let inputs = Rows::new(6, vec![-0.0; 6]).unwrap();
     modules.push(("odd", text(&Module::new(&odd).inputs(inputs).unwrap())));

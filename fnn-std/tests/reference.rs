@@ -101,7 +101,12 @@ fn dual_numbers_give_the_reference() {
 #[test]
 fn difference_quotients_give_the_reference() {
     each_model(Precision::F64, |model, x| {
-        if !model.layers().iter().all(|l| is_smooth(l.activation())) {
+        if !model
+            .as_dense()
+            .unwrap()
+            .iter()
+            .all(|l| is_smooth(l.activation()))
+        {
             return;
         }
         let reference = reference::evaluate(model, x).unwrap();
@@ -136,7 +141,7 @@ fn difference_quotients_give_the_reference() {
 
 /// The network in dual numbers, with the activations as the formulas have them.
 fn forward(model: &Model, mut y: Vec<Dual64>) -> Vec<Dual64> {
-    for layer in model.layers() {
+    for layer in model.as_dense().unwrap() {
         let neurons = layer.rows().zip(layer.bias()).map(|(row, &bias)| {
             let terms = row.iter().zip(&y);
             let z = terms.fold(Dual64::from_re(bias), |z, (&w, &y)| z + y * w);

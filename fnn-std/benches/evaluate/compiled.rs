@@ -207,7 +207,7 @@ fn seed<T: Float>(
 ) -> Result<Box<dyn Contender<T>>> {
     type Function<T> = unsafe extern "C" fn(*const i32, *const T, *mut T, *mut T) -> i32;
     // Its struct has the biases of the four hidden layers after their weights.
-    let layers = network.model.layers();
+    let layers = network.layers();
     let weights =
         |range: std::ops::Range<usize>| layers[range].iter().flat_map(|l| l.rows().flatten());
     let biases = |range: std::ops::Range<usize>| layers[range].iter().flat_map(|l| l.bias());

@@ -112,14 +112,14 @@ where
 
 /// Layers that take their numbers from a model.
 trait Read {
-    fn read<'m>(layers: &mut impl Iterator<Item = &'m model::Layer>) -> Self;
+    fn read<'m>(layers: &mut impl Iterator<Item = &'m model::Dense>) -> Self;
 }
 
-fn layers(network: &Network) -> impl Iterator<Item = &model::Layer> {
-    network.model.layers().iter()
+fn layers(network: &Network) -> impl Iterator<Item = &model::Dense> {
+    network.layers().into_iter()
 }
 
-fn next<'m>(layers: &mut impl Iterator<Item = &'m model::Layer>) -> &'m model::Layer {
+fn next<'m>(layers: &mut impl Iterator<Item = &'m model::Dense>) -> &'m model::Dense {
     layers.next().expect("the type has the layers of the model")
 }
 
@@ -128,7 +128,7 @@ where
     T: Float,
     A: fnn_core::Activation<T> + Default,
 {
-    fn read<'m>(layers: &mut impl Iterator<Item = &'m model::Layer>) -> Self {
+    fn read<'m>(layers: &mut impl Iterator<Item = &'m model::Dense>) -> Self {
         let layer = next(layers);
         let mut columns = layer.columns();
         let columns = array::from_fn(|_| {
@@ -140,13 +140,13 @@ where
 }
 
 impl<L: Read, const DEPTH: usize> Read for [L; DEPTH] {
-    fn read<'m>(layers: &mut impl Iterator<Item = &'m model::Layer>) -> Self {
+    fn read<'m>(layers: &mut impl Iterator<Item = &'m model::Dense>) -> Self {
         array::from_fn(|_| L::read(layers))
     }
 }
 
 impl<F: Read + Layer, R: Read + Accepts<F::Output>> Read for Chain<F, R> {
-    fn read<'m>(layers: &mut impl Iterator<Item = &'m model::Layer>) -> Self {
+    fn read<'m>(layers: &mut impl Iterator<Item = &'m model::Dense>) -> Self {
         let first = F::read(layers);
         Self::new(first, R::read(layers))
     }

@@ -4,7 +4,7 @@ use std::array;
 
 use fnn_std::{
     Activation, Model, Precision,
-    model::{Layer, Tensor},
+    model::{Dense, Tensor},
 };
 
 /// Inputs that contenders are timed at, one after the other, so that none may remember the last.
@@ -45,7 +45,7 @@ impl Network {
         let layers = (1..=depth).map(|k| {
             let (inputs, neurons) = (sizes[k - 1], sizes[k]);
             let spread = (3.0 / inputs as f64).sqrt();
-            Layer::new(
+            Dense::new(
                 tensor("weight", &[neurons, inputs], spread),
                 Some(tensor("bias", &[neurons], 0.5)),
                 if k < depth {
@@ -72,9 +72,14 @@ impl Network {
         self.model.outputs()
     }
 
+    /// Its layers, all of them dense.
+    pub(crate) fn layers(&self) -> Vec<&Dense> {
+        self.model.as_dense().expect("it was made of dense layers")
+    }
+
     /// The activation of the hidden layers.
     pub(crate) fn activation(&self) -> Activation {
-        self.model.layers()[0].activation()
+        self.layers()[0].activation()
     }
 
     /// The sizes and the activation in a line.
@@ -106,7 +111,7 @@ impl Network {
 
     /// Weights and biases: of each layer the rows of the weights, then the bias.
     pub(crate) fn numbers(&self) -> Vec<f64> {
-        let layers = self.model.layers().iter();
+        let layers = self.layers().into_iter();
         layers
             .flat_map(|layer| layer.rows().flatten().chain(layer.bias()))
             .copied()

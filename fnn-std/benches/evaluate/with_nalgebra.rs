@@ -4,7 +4,7 @@
 use std::hint::black_box;
 
 use fnn_core::{SMatrix, SVector};
-use fnn_std::{Activation, model::Layer};
+use fnn_std::{Activation, model::Dense};
 use nalgebra::{DMatrix, DVector, RealField};
 
 use crate::{
@@ -20,7 +20,7 @@ where
     T: Number,
     N: Network<T, IN, OUT>,
 {
-    let layers = Box::new(N::read(network.model.layers()));
+    let layers = Box::new(N::read(&network.layers()));
     let activation = network.activation();
     Box::new(Here {
         name: "nalgebra, SMatrix".to_owned(),
@@ -35,7 +35,7 @@ where
 
 /// The network in matrices whose sizes are known when the program runs.
 pub(crate) fn on_heap<T: Number>(network: &network::Network) -> Box<dyn Contender<T>> {
-    let layers = network.model.layers().iter().map(|layer| {
+    let layers = network.layers().into_iter().map(|layer| {
         let weight = rounded::<T>(&layer.rows().collect::<Vec<_>>().concat());
         (
             DMatrix::from_row_slice(layer.outputs(), layer.inputs(), &weight),
@@ -87,7 +87,7 @@ type Pair<T, const NX: usize, const N: usize> = (SVector<T, N>, SMatrix<T, N, NX
 
 /// Layers from `IN` inputs to `OUT` outputs, the last of which has no activation.
 pub(crate) trait Network<T, const IN: usize, const OUT: usize>: 'static {
-    fn read(layers: &[Layer]) -> Self;
+    fn read(layers: &[&Dense]) -> Self;
 
     /// The layers as those of a whole network.
     fn evaluate(&self, activation: Activation, x: &SVector<T, IN>) -> Pair<T, IN, OUT>;
@@ -101,7 +101,7 @@ pub(crate) trait Network<T, const IN: usize, const OUT: usize>: 'static {
 }
 
 impl<T: Number, const IN: usize, const OUT: usize> Network<T, IN, OUT> for Affine<T, IN, OUT> {
-    fn read(layers: &[Layer]) -> Self {
+    fn read(layers: &[&Dense]) -> Self {
         let weight = rounded(&layers[0].rows().collect::<Vec<_>>().concat());
         Self {
             weight: SMatrix::from_row_slice(&weight),
@@ -128,7 +128,7 @@ where
     T: Number,
     Rest: Network<T, MIDDLE, OUT>,
 {
-    fn read(layers: &[Layer]) -> Self {
+    fn read(layers: &[&Dense]) -> Self {
         (Affine::read(layers), Rest::read(&layers[1..]))
     }
 

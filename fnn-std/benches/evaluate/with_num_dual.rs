@@ -21,7 +21,7 @@ struct Layer<T> {
 pub(crate) fn contender<T: Number, const IN: usize, const OUT: usize>(
     network: &Network,
 ) -> Box<dyn Contender<T>> {
-    let layers = network.model.layers().iter().map(|layer| Layer::<T> {
+    let layers = network.layers().into_iter().map(|layer| Layer::<T> {
         weight: rounded(&layer.rows().collect::<Vec<_>>().concat()),
         bias: rounded(layer.bias()),
         activation: layer.activation(),

@@ -6,7 +6,7 @@ use super::Float;
 use crate::{
     activation::Activation,
     error::{Error, Result},
-    model::Layer,
+    model::Dense,
 };
 
 /// A dense layer, its matrix packed in blocks of as many rows as a vector has lanes, the last block
@@ -28,7 +28,7 @@ pub(super) struct Packed<T> {
 impl<T: Float> Packed<T> {
     /// # Errors
     /// A number that is too large for the format `T`.
-    pub(super) fn new(layer: &Layer, lanes: usize) -> Result<Self> {
+    pub(super) fn new(layer: &Dense, lanes: usize) -> Result<Self> {
         let number = |w: f64| {
             let rounded = T::from_f64(w);
             if rounded.to_f64().is_infinite() {

@@ -9,7 +9,7 @@ use super::Options;
 use crate::{
     activation::Activation,
     error::{Error, Result},
-    model::{Layer, Model, Precision, Tensor},
+    model::{Dense, Model, Precision, Tensor},
 };
 
 /// Whether these bytes begin like a safetensors file: the length of a header, then the header, a
@@ -38,7 +38,7 @@ pub(super) fn parse(bytes: &[u8], options: &Options) -> Result<Model> {
         };
         let weight = widened(pair.weight)?;
         let bias = pair.bias.map(widened).transpose()?;
-        layers.push(Layer::new(weight, bias, activation)?);
+        layers.push(Dense::new(weight, bias, activation)?);
     }
     let mut model = Model::new(layers, precision)?;
     if let Some(names) = metadata.get("inputs") {
@@ -296,9 +296,14 @@ mod tests {
                 ],
             );
             let model = read(&bytes).unwrap();
-            let weights: Vec<_> = model.layers().iter().flat_map(Layer::numbers).collect();
+            let weights: Vec<_> = model
+                .as_dense()
+                .unwrap()
+                .into_iter()
+                .flat_map(Dense::numbers)
+                .collect();
             assert_eq!(weights, [1.0, 0.0, 2.0, 0.0], "{prefix}");
-            assert_eq!(model.layers()[0].activation(), Activation::Tanh);
+            assert_eq!(model.as_dense().unwrap()[0].activation(), Activation::Tanh);
             assert_eq!(model.precision(), Precision::F32);
             assert_eq!(model.input_names().unwrap(), ["x"]);
             assert_eq!(model.output_names().unwrap(), ["y"]);
@@ -315,7 +320,7 @@ mod tests {
             ],
             &[("activations", "identity")],
         );
-        assert_eq!(read(&bytes).unwrap().layers()[0].bias(), [3.0]);
+        assert_eq!(read(&bytes).unwrap().as_dense().unwrap()[0].bias(), [3.0]);
     }
 
     #[test]
@@ -337,7 +342,7 @@ mod tests {
         let model = read(&bytes).unwrap();
         assert_eq!(model.precision(), Precision::F32);
         assert_eq!(
-            model.layers()[0].numbers().collect::<Vec<_>>(),
+            model.as_dense().unwrap()[0].numbers().collect::<Vec<_>>(),
             [
                 1.0,
                 -2.0,
@@ -424,7 +429,7 @@ mod tests {
             activations: Some(vec![Activation::Mish, Activation::Identity]),
         };
         let model = super::parse(&without, &options).unwrap();
-        assert_eq!(model.layers()[0].activation(), Activation::Mish);
+        assert_eq!(model.as_dense().unwrap()[0].activation(), Activation::Mish);
 
         assert_eq!(
             error(&file(&tensors, &[("activations", "tanh")])),

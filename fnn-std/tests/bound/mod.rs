@@ -65,7 +65,7 @@ pub(crate) fn bound(model: &Model, x: &[f64], precision: Precision) -> Bound {
     let mut s: Vec<Vec<_>> = (0..inputs)
         .map(|i| (0..inputs).map(|j| unit(i, j)).collect())
         .collect();
-    for layer in model.layers() {
+    for layer in model.as_dense().unwrap() {
         let n = layer.inputs();
         // A weighted sum that starts at b, and its error.
         let sum = |b: f64, terms: &mut dyn Iterator<Item = (f64, (f64, f64))>| {

@@ -4,7 +4,7 @@
 
 use fnn_std::{
     Activation, Model, Precision,
-    model::{Layer, Tensor},
+    model::{Dense, Tensor},
 };
 use safetensors::{Dtype, tensor::TensorView};
 
@@ -61,7 +61,7 @@ impl Random {
             };
             let weight = tensor("weight", &[outputs, inputs]);
             let bias = tensor("bias", &[outputs]);
-            Layer::new(weight, Some(bias), of[at % of.len()]).unwrap()
+            Dense::new(weight, Some(bias), of[at % of.len()]).unwrap()
         });
         Model::new(layers.collect(), precision).unwrap()
     }
@@ -76,7 +76,7 @@ pub(crate) fn safetensors(model: &Model, metadata: &[(&str, &str)]) -> Vec<u8> {
         }
     };
     let mut tensors = Vec::new();
-    for layer in model.layers() {
+    for layer in model.as_dense().unwrap() {
         let weight = bytes(&mut layer.rows().flatten().copied());
         let bias = bytes(&mut layer.bias().iter().copied());
         let shape = vec![layer.outputs(), layer.inputs()];
@@ -97,6 +97,10 @@ pub(crate) fn safetensors(model: &Model, metadata: &[(&str, &str)]) -> Vec<u8> {
 
 /// The activations of a model as the command line takes them.
 pub(crate) fn activations(model: &Model) -> String {
-    let names = model.layers().iter().map(|l| l.activation().to_string());
+    let names = model
+        .as_dense()
+        .unwrap()
+        .into_iter()
+        .map(|l| l.activation().to_string());
     names.collect::<Vec<_>>().join(",")
 }
