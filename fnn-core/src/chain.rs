@@ -1,10 +1,10 @@
 //! Layers one after the other.
 
 use crate::{
-    layer::{Layer, sealed},
+    layer::Layer,
     scalar::Scalar,
     shape::Shape,
-    workspace::{Panels, Tape},
+    workspace::{Panels, Stack},
 };
 
 /// A layer and all that follows it. Written with [`chain!`](crate::chain!) as a value and
@@ -41,13 +41,10 @@ impl<First, Rest> Chain<First, Rest> {
     label = "this layer takes another number of inputs",
     note = "in `Dense<T, IN, OUT, A>`, IN must be the OUT of the layer before"
 )]
-pub trait Accepts<Size>: sealed::Sealed {}
+pub trait Accepts<Size> {}
 
 impl<Size, First: Accepts<Size>, Rest> Accepts<Size> for Chain<First, Rest> {}
 impl<Size, L: Accepts<Size>, const DEPTH: usize> Accepts<Size> for [L; DEPTH] {}
-
-impl<First, Rest> sealed::Sealed for Chain<First, Rest> {}
-impl<L, const DEPTH: usize> sealed::Sealed for [L; DEPTH] {}
 
 impl<T, First, Rest> Layer for Chain<First, Rest>
 where
@@ -65,9 +62,9 @@ where
     };
 
     #[inline(always)]
-    fn value(&self, panels: &mut Panels<'_, T>) {
-        self.first.value(panels);
-        self.rest.value(panels);
+    fn values(&self, panels: &mut Panels<'_, T>) {
+        self.first.values(panels);
+        self.rest.values(panels);
     }
 
     #[inline(always)]
@@ -90,7 +87,7 @@ where
     }
 
     #[inline(always)]
-    fn slopes(&self, cut: usize, panels: &mut Panels<'_, T>, tape: &mut Tape<'_, T>) {
+    fn slopes(&self, cut: usize, panels: &mut Panels<'_, T>, tape: &mut Stack<'_, T>) {
         self.first.slopes(cut, panels, tape);
         self.rest.slopes(
             cut.saturating_sub(const { First::SHAPE.depth() }),
@@ -104,7 +101,7 @@ where
         &self,
         cut: usize,
         panels: &mut Panels<'_, T>,
-        tape: &mut Tape<'_, T>,
+        tape: &mut Stack<'_, T>,
     ) {
         let later = cut.saturating_sub(const { First::SHAPE.depth() });
         self.rest.last_cotangents::<ROWS>(later, panels, tape);
@@ -116,7 +113,7 @@ where
         &self,
         cut: usize,
         panels: &mut Panels<'_, T>,
-        tape: &mut Tape<'_, T>,
+        tape: &mut Stack<'_, T>,
     ) {
         let later = cut.saturating_sub(const { First::SHAPE.depth() });
         self.rest.cotangents::<ROWS>(later, panels, tape);
@@ -128,7 +125,7 @@ where
         &self,
         first: usize,
         panels: &mut Panels<'_, T>,
-        tape: &mut Tape<'_, T>,
+        tape: &mut Stack<'_, T>,
     ) {
         self.first
             .first_cotangents::<ROWS, COLS>(first, panels, tape);
@@ -164,9 +161,9 @@ impl<L: Layer<Input = <L as Layer>::Output>, const DEPTH: usize> Layer for [L; D
     };
 
     #[inline(always)]
-    fn value(&self, panels: &mut Panels<'_, L::Scalar>) {
+    fn values(&self, panels: &mut Panels<'_, L::Scalar>) {
         for layer in self {
-            layer.value(panels);
+            layer.values(panels);
         }
     }
 
@@ -199,7 +196,7 @@ impl<L: Layer<Input = <L as Layer>::Output>, const DEPTH: usize> Layer for [L; D
         &self,
         cut: usize,
         panels: &mut Panels<'_, L::Scalar>,
-        tape: &mut Tape<'_, L::Scalar>,
+        tape: &mut Stack<'_, L::Scalar>,
     ) {
         let each = const { L::SHAPE.depth() };
         for (k, layer) in self.iter().enumerate() {
@@ -212,7 +209,7 @@ impl<L: Layer<Input = <L as Layer>::Output>, const DEPTH: usize> Layer for [L; D
         &self,
         cut: usize,
         panels: &mut Panels<'_, L::Scalar>,
-        tape: &mut Tape<'_, L::Scalar>,
+        tape: &mut Stack<'_, L::Scalar>,
     ) {
         if let Some((last, rest)) = self.split_last() {
             let each = const { L::SHAPE.depth() };
@@ -229,7 +226,7 @@ impl<L: Layer<Input = <L as Layer>::Output>, const DEPTH: usize> Layer for [L; D
         &self,
         cut: usize,
         panels: &mut Panels<'_, L::Scalar>,
-        tape: &mut Tape<'_, L::Scalar>,
+        tape: &mut Stack<'_, L::Scalar>,
     ) {
         let each = const { L::SHAPE.depth() };
         for (k, layer) in self.iter().enumerate().rev() {
@@ -242,7 +239,7 @@ impl<L: Layer<Input = <L as Layer>::Output>, const DEPTH: usize> Layer for [L; D
         &self,
         first: usize,
         panels: &mut Panels<'_, L::Scalar>,
-        tape: &mut Tape<'_, L::Scalar>,
+        tape: &mut Stack<'_, L::Scalar>,
     ) {
         if let Some(head) = self.first() {
             head.first_cotangents::<ROWS, COLS>(first, panels, tape);

@@ -86,6 +86,10 @@ impl Math for Counted {
         Self(self.0.abs())
     }
 
+    fn sqrt(self) -> Self {
+        Self(self.0.sqrt())
+    }
+
     fn copysign(self, sign: Self) -> Self {
         Self(self.0.copysign(sign.0))
     }

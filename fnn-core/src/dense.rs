@@ -6,10 +6,10 @@ use crate::{
     activation::Activation,
     chain::Accepts,
     kernel,
-    layer::{Layer, sealed},
+    layer::Layer,
     scalar::Scalar,
-    shape::Shape,
-    workspace::{Panels, Tape},
+    shape::{Shape, Step},
+    workspace::{Panels, Stack},
 };
 
 /// A dense layer, y = f(A x + b), from `IN` inputs to `OUT` neurons.
@@ -76,8 +76,6 @@ impl<T: Scalar, const IN: usize, const OUT: usize, A: Activation<T>> Dense<T, IN
     }
 }
 
-impl<T, const IN: usize, const OUT: usize, A> sealed::Sealed for Dense<T, IN, OUT, A> {}
-
 impl<T, const IN: usize, const OUT: usize, A> Accepts<Const<IN>> for Dense<T, IN, OUT, A> {}
 
 impl<T: Scalar, const IN: usize, const OUT: usize, A: Activation<T>> Layer
@@ -87,13 +85,13 @@ impl<T: Scalar, const IN: usize, const OUT: usize, A: Activation<T>> Layer
     type Input = Const<IN>;
     type Output = Const<OUT>;
 
-    const SHAPE: Shape<'static> = Shape::Sizes(&[IN, OUT]);
+    const SHAPE: Shape<'static> = Shape::Step(Step::dense(IN, OUT));
 
     // The panels are long enough by the constant assertions of `Network`; where one were not, the
     // layer would do nothing rather than panic.
 
     #[inline(always)]
-    fn value(&self, panels: &mut Panels<'_, T>) {
+    fn values(&self, panels: &mut Panels<'_, T>) {
         if let (Some(input), Some(output)) =
             (panels.front.first_chunk(), panels.back.first_chunk_mut())
         {
@@ -146,14 +144,14 @@ impl<T: Scalar, const IN: usize, const OUT: usize, A: Activation<T>> Layer
     }
 
     #[inline(always)]
-    fn slopes(&self, cut: usize, panels: &mut Panels<'_, T>, tape: &mut Tape<'_, T>) {
+    fn slopes(&self, cut: usize, panels: &mut Panels<'_, T>, tape: &mut Stack<'_, T>) {
         if cut > 0 {
             return;
         }
         if let (Some(input), Some(output), Some(slope)) = (
             panels.front.first_chunk(),
             panels.back.first_chunk_mut(),
-            tape.push(),
+            tape.push_array(),
         ) {
             kernel::slopes(
                 &self.columns,
@@ -172,7 +170,7 @@ impl<T: Scalar, const IN: usize, const OUT: usize, A: Activation<T>> Layer
         &self,
         cut: usize,
         panels: &mut Panels<'_, T>,
-        tape: &mut Tape<'_, T>,
+        tape: &mut Stack<'_, T>,
     ) {
         if cut > 0 {
             return;
@@ -180,11 +178,11 @@ impl<T: Scalar, const IN: usize, const OUT: usize, A: Activation<T>> Layer
         // The cotangents of the outputs are the unit vectors: those of the sums are the slopes on
         // the diagonal, and their product with the weights scales row i by slope i.
         if let (Some(slope), Some(output)) = (
-            tape.pop::<OUT>(),
+            tape.pop_array::<OUT>(),
             panels.back.as_chunks_mut::<OUT>().0.first_chunk_mut::<IN>(),
         ) {
             for (output, column) in output.iter_mut().zip(&self.columns) {
-                for ((output, &w), &slope) in output.iter_mut().zip(column).zip(slope) {
+                for ((output, &w), &slope) in output.iter_mut().zip(column).zip(&*slope) {
                     *output = slope * w;
                 }
             }
@@ -197,7 +195,7 @@ impl<T: Scalar, const IN: usize, const OUT: usize, A: Activation<T>> Layer
         &self,
         cut: usize,
         panels: &mut Panels<'_, T>,
-        tape: &mut Tape<'_, T>,
+        tape: &mut Stack<'_, T>,
     ) {
         if cut == 0 {
             self.first_cotangents::<ROWS, IN>(0, panels, tape);
@@ -209,11 +207,11 @@ impl<T: Scalar, const IN: usize, const OUT: usize, A: Activation<T>> Layer
         &self,
         first: usize,
         panels: &mut Panels<'_, T>,
-        tape: &mut Tape<'_, T>,
+        tape: &mut Stack<'_, T>,
     ) {
         if let (Some(columns), Some(slope), Some(rows), Some(output)) = (
             self.columns_from::<COLS>(first),
-            tape.pop::<OUT>(),
+            tape.pop_array::<OUT>(),
             panels.front.as_chunks_mut::<ROWS>().0.first_chunk_mut(),
             panels.back.as_chunks_mut().0.first_chunk_mut(),
         ) {

@@ -1,21 +1,40 @@
 //! What a network is made of: layers, one after the other.
 
+mod affine;
+mod concat;
+mod layer_norm;
+mod map;
+mod residual;
+mod select;
+mod softmax;
+
 use core::fmt;
+
+pub use affine::Affine;
+pub use concat::Concat;
+pub use layer_norm::LayerNorm;
+pub use map::Map;
+pub use residual::Residual;
+pub use select::Select;
+pub use softmax::Softmax;
 
 use crate::{
     scalar::Scalar,
     shape::Shape,
-    workspace::{Panels, Tape},
+    workspace::{Panels, Stack},
 };
 
 /// A step of a network: it turns a vector of one size into a vector of another.
 ///
-/// Sealed: the layers are [`Dense`](crate::Dense), [`Chain`](struct@crate::Chain) and arrays `[L; DEPTH]`.
+/// The layers are [`Dense`](crate::Dense), [`Affine`](crate::Affine),
+/// [`LayerNorm`](crate::LayerNorm), [`Softmax`](crate::Softmax), [`Select`](crate::Select),
+/// [`Residual`](crate::Residual), [`Concat`](crate::Concat), [`Chain`](struct@crate::Chain), arrays
+/// `[L; DEPTH]`, and whatever implements [`Map`](crate::Map), which is how a crate adds its own.
 ///
 /// The hidden methods work on the panels; each leaves in front what it computed. Where one is told
-/// a number of layers it counts dense layers from its own first: those up to a cut are accumulated
-/// forward, those after it in reverse.
-pub trait Layer: sealed::Sealed + fmt::Debug {
+/// a number of layers it counts from its own first: those up to a cut are accumulated forward, those
+/// after it in reverse.
+pub trait Layer: fmt::Debug {
     /// The number format of weights, value and tangents.
     type Scalar: Scalar;
     /// The size of the input, as nalgebra writes a size: `Const<IN>`.
@@ -23,22 +42,31 @@ pub trait Layer: sealed::Sealed + fmt::Debug {
     /// The size of the output, `Const<OUT>`.
     type Output;
 
-    /// The sizes of its dense layers.
+    /// The sizes of its layers.
     const SHAPE: Shape<'static>;
 
     /// The value: one column in, one column out.
     #[doc(hidden)]
-    fn value(&self, panels: &mut Panels<'_, Self::Scalar>);
+    fn values(&self, panels: &mut Panels<'_, Self::Scalar>);
 
     /// Value and tangents of a first layer and of those that follow up to the cut: one column in,
     /// 1 + `COLS` out, the tangents by the inputs from `first` on.
     #[doc(hidden)]
+    #[inline(always)]
     fn first_tangents<const COLS: usize>(
         &self,
         first: usize,
         cut: usize,
         panels: &mut Panels<'_, Self::Scalar>,
-    );
+    ) {
+        if cut > 0 {
+            let inputs = const { Self::SHAPE.inputs() };
+            if let Some(tangents) = panels.front.get_mut(inputs..) {
+                units::<_, COLS>(tangents, inputs, first);
+            }
+            self.tangents::<COLS>(cut, panels);
+        }
+    }
 
     /// Value and tangents of the layers up to the cut: 1 + `COLS` columns in, 1 + `COLS` out.
     #[doc(hidden)]
@@ -50,18 +78,24 @@ pub trait Layer: sealed::Sealed + fmt::Debug {
         &self,
         cut: usize,
         panels: &mut Panels<'_, Self::Scalar>,
-        tape: &mut Tape<'_, Self::Scalar>,
+        tape: &mut Stack<'_, Self::Scalar>,
     );
 
     /// The cotangents of the outputs, `ROWS` of them, by the inputs of the layer after the cut. The
     /// slopes are taken from the tape.
     #[doc(hidden)]
+    #[inline(always)]
     fn last_cotangents<const ROWS: usize>(
         &self,
         cut: usize,
         panels: &mut Panels<'_, Self::Scalar>,
-        tape: &mut Tape<'_, Self::Scalar>,
-    );
+        tape: &mut Stack<'_, Self::Scalar>,
+    ) {
+        if cut == 0 {
+            units::<_, ROWS>(panels.front, ROWS, 0);
+            self.cotangents::<ROWS>(cut, panels, tape);
+        }
+    }
 
     /// `ROWS` cotangents by the outputs in, as many by the inputs of the layer after the cut out.
     #[doc(hidden)]
@@ -69,30 +103,83 @@ pub trait Layer: sealed::Sealed + fmt::Debug {
         &self,
         cut: usize,
         panels: &mut Panels<'_, Self::Scalar>,
-        tape: &mut Tape<'_, Self::Scalar>,
+        tape: &mut Stack<'_, Self::Scalar>,
     );
 
-    /// Of its first dense layer: cotangents by its outputs in, by `COLS` of its inputs, from
-    /// `first` on, out.
+    /// Of its first layer: cotangents by its outputs in, by `COLS` of its inputs, from `first` on,
+    /// out.
     #[doc(hidden)]
+    #[inline(always)]
     fn first_cotangents<const ROWS: usize, const COLS: usize>(
         &self,
         first: usize,
         panels: &mut Panels<'_, Self::Scalar>,
-        tape: &mut Tape<'_, Self::Scalar>,
-    );
+        tape: &mut Stack<'_, Self::Scalar>,
+    ) {
+        self.cotangents::<ROWS>(0, panels, tape);
+        move_numbers(panels.front, first * ROWS, 0, COLS * ROWS);
+    }
 
     /// The product of `ROWS` cotangents, in front, with the `COLS` tangents kept after the layer
     /// `cut`.
     #[doc(hidden)]
+    #[inline(always)]
     fn join<const ROWS: usize, const COLS: usize>(
         &self,
         cut: usize,
         panels: &mut Panels<'_, Self::Scalar>,
         kept: &[Self::Scalar],
-    );
+    ) {
+        if cut != 1 {
+            return;
+        }
+        let size = const { Self::SHAPE.outputs() };
+        let (cotangents, _) = panels.front.as_chunks::<ROWS>();
+        let (outputs, _) = panels.back.as_chunks_mut::<ROWS>();
+        let tangents = kept.chunks_exact(size);
+        for (output, tangent) in outputs.iter_mut().zip(tangents).take(COLS) {
+            *output = [Self::Scalar::ZERO; ROWS];
+            for (cotangent, &t) in cotangents.iter().zip(tangent) {
+                for (sum, &c) in output.iter_mut().zip(cotangent) {
+                    *sum = *sum + c * t;
+                }
+            }
+        }
+        panels.turn();
+    }
 }
 
-pub(crate) mod sealed {
-    pub trait Sealed {}
+/// What `fnn-std` evaluates layers of run-time sizes with: the same operations, the same bits.
+#[doc(hidden)]
+pub mod slices {
+    pub use super::{
+        layer_norm::{normalise, normalise_in_place, normalise_product, scale_and_shift},
+        softmax::{softmax, softmax_product},
+    };
+}
+
+/// `COUNT` unit vectors with so many entries, the first of them with its one at `first`.
+#[inline(always)]
+pub(crate) fn units<T: Scalar, const COUNT: usize>(numbers: &mut [T], size: usize, first: usize) {
+    for (at, unit) in numbers.chunks_exact_mut(size).take(COUNT).enumerate() {
+        for (i, number) in unit.iter_mut().enumerate() {
+            *number = if i == first + at { T::ONE } else { T::ZERO };
+        }
+    }
+}
+
+/// Moves numbers within a panel, where both places are inside it.
+#[inline(always)]
+pub(crate) fn move_numbers<T: Copy>(numbers: &mut [T], from: usize, to: usize, count: usize) {
+    if from + count <= numbers.len() && to + count <= numbers.len() {
+        numbers.copy_within(from..from + count, to);
+    }
+}
+
+/// Copies as many numbers as both slices hold.
+#[inline(always)]
+pub(crate) fn copy<T: Copy>(from: &[T], to: &mut [T]) {
+    for (to, &from) in to.iter_mut().zip(from) {
+        *to = from;
+    }
 }

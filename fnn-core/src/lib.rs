@@ -94,13 +94,15 @@ pub use activation::{
 };
 pub use chain::{Accepts, Chain};
 pub use dense::Dense;
-pub use layer::Layer;
+#[doc(hidden)]
+pub use layer::slices;
+pub use layer::{Affine, Concat, Layer, LayerNorm, Map, Residual, Select, Softmax};
 pub use nalgebra::{self, SMatrix, SVector};
 pub use network::{Evaluation, Jvp, Network, Vjp};
 pub use order::{Auto, Cut, Forward, Order, Reverse};
 pub use replay::{Mismatch, Record};
 pub use scalar::Scalar;
-pub use shape::Shape;
+pub use shape::{Shape, Step};
 pub use workspace::Workspace;
 
 /// The example of the README compiles and runs.

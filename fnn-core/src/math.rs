@@ -39,6 +39,9 @@ pub trait Math:
     /// |x|.
     fn abs(self) -> Self;
 
+    /// √`self`, rounded once.
+    fn sqrt(self) -> Self;
+
     /// The magnitude of `self` with the sign of `sign`.
     fn copysign(self, sign: Self) -> Self;
 
@@ -162,6 +165,11 @@ impl Math for f32 {
     }
 
     #[inline(always)]
+    fn sqrt(self) -> Self {
+        libm::sqrtf(self)
+    }
+
+    #[inline(always)]
     fn copysign(self, sign: Self) -> Self {
         f32::copysign(self, sign)
     }
@@ -268,6 +276,11 @@ impl Math for f64 {
     #[inline(always)]
     fn abs(self) -> Self {
         f64::abs(self)
+    }
+
+    #[inline(always)]
+    fn sqrt(self) -> Self {
+        libm::sqrt(self)
     }
 
     #[inline(always)]

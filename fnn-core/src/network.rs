@@ -5,7 +5,7 @@ use core::marker::PhantomData;
 use nalgebra::{Const, SMatrix, SVector};
 
 use crate::{
-    layer::Layer,
+    layer::{Layer, units},
     order::{Auto, Order},
     scalar::Scalar,
     shape::Shape,
@@ -123,7 +123,7 @@ where
     pub const fn columns_cut(columns: usize) -> usize {
         match O::CUT {
             None => L::SHAPE.best_cut(columns),
-            Some(cut) if cut < L::SHAPE.depth() && L::SHAPE.depth() > 1 => cut,
+            Some(cut) if cut < L::SHAPE.depth() && L::SHAPE.has_orders() => cut,
             Some(_) => L::SHAPE.depth(),
         }
     }
@@ -151,9 +151,11 @@ where
                 "the workspace is too small for `value`: its length is Network::VALUE_WORKSPACE"
             );
         }
-        let (mut panels, _, _) = workspace.parts(Self::VALUE_WORKSPACE / 2, 0);
+        let panel = const { L::SHAPE.value_panel() };
+        let spare = const { L::SHAPE.spare_of(1) };
+        let (mut panels, _, _) = workspace.parts(panel, spare, 0);
         write(panels.front, x);
-        self.layers.value(&mut panels);
+        self.layers.values(&mut panels);
         read(panels.front)
     }
 
@@ -206,8 +208,9 @@ where
     ) -> Evaluation<L::Scalar, COLS, OUT> {
         let cut = const { Self::columns_cut(COLS) };
         let panel = const { L::SHAPE.panel(Self::columns_cut(COLS), COLS) };
+        let spare = const { L::SHAPE.spare(Self::columns_cut(COLS), COLS) };
         let tape = const { L::SHAPE.tape(Self::columns_cut(COLS)) };
-        let (mut panels, mut tape, kept) = workspace.parts(panel, tape);
+        let (mut panels, mut tape, kept) = workspace.parts(panel, spare, tape);
         write(panels.front, x);
         if const { Self::columns_cut(COLS) == Self::DEPTH } {
             self.layers.first_tangents::<COLS>(first, cut, &mut panels);
@@ -227,8 +230,12 @@ where
         self.layers.slopes(cut, &mut panels, &mut tape);
         let value = read(panels.front);
         let start = const { max(1, Self::columns_cut(COLS)) };
-        self.layers
-            .last_cotangents::<OUT>(start, &mut panels, &mut tape);
+        if const { Self::DEPTH == 1 } {
+            units::<_, OUT>(panels.front, OUT, 0);
+        } else {
+            self.layers
+                .last_cotangents::<OUT>(start, &mut panels, &mut tape);
+        }
         if const { Self::columns_cut(COLS) == 0 } {
             self.layers
                 .first_cotangents::<OUT, COLS>(first, &mut panels, &mut tape);
@@ -255,7 +262,9 @@ where
                 "the workspace is too small for `jvp`: its length is Network::JVP_WORKSPACE"
             );
         }
-        let (mut panels, _, _) = workspace.parts(Self::JVP_WORKSPACE / 2, 0);
+        let panel = const { 2 * L::SHAPE.value_panel() };
+        let spare = const { L::SHAPE.spare_of(2) };
+        let (mut panels, _, _) = workspace.parts(panel, spare, 0);
         write(panels.front, x);
         write(panels.front.get_mut(IN..).unwrap_or_default(), v);
         self.layers.tangents::<1>(usize::MAX, &mut panels);
@@ -279,9 +288,10 @@ where
                 "the workspace is too small for `vjp`: its length is Network::VJP_WORKSPACE"
             );
         }
-        let panel = Self::VALUE_WORKSPACE / 2;
+        let panel = const { L::SHAPE.value_panel() };
+        let spare = const { L::SHAPE.spare_of(1) };
         let tape = const { L::SHAPE.tape(0) };
-        let (mut panels, mut tape, _) = workspace.parts(panel, tape);
+        let (mut panels, mut tape, _) = workspace.parts(panel, spare, tape);
         write(panels.front, x);
         self.layers.slopes(0, &mut panels, &mut tape);
         let value = read(panels.front);

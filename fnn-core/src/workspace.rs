@@ -26,13 +26,15 @@ impl<T: Scalar, const LEN: usize> Workspace<T, LEN> {
         }
     }
 
-    /// Two panels of this length each, a tape, and room for the tangents that are kept.
+    /// Two panels of this length each with so much spare memory, a tape, and room for the tangents
+    /// that are kept.
     #[inline(always)]
     pub(crate) fn parts(
         &mut self,
         panel: usize,
+        spare: usize,
         tape: usize,
-    ) -> (Panels<'_, T>, Tape<'_, T>, &mut [T]) {
+    ) -> (Panels<'_, T>, Stack<'_, T>, &mut [T]) {
         // It is long enough, by the constant assertions of `Network`; where it were not, a part
         // would be empty, and the evaluation would return zeros rather than panic.
         fn cut<T>(numbers: &mut [T], at: usize) -> (&mut [T], &mut [T]) {
@@ -40,12 +42,10 @@ impl<T: Scalar, const LEN: usize> Workspace<T, LEN> {
         }
         let (front, rest) = cut(&mut self.numbers, panel);
         let (back, rest) = cut(rest, panel);
+        let (spare, rest) = cut(rest, spare);
         let (tape, kept) = cut(rest, tape);
-        let tape = Tape {
-            numbers: tape,
-            used: 0,
-        };
-        (Panels { front, back }, tape, kept)
+        let spare = Stack::new(spare);
+        (Panels { front, back, spare }, Stack::new(tape), kept)
     }
 }
 
@@ -64,6 +64,8 @@ impl<T: Scalar, const LEN: usize> Default for Workspace<T, LEN> {
 pub struct Panels<'w, T> {
     pub(crate) front: &'w mut [T],
     pub(crate) back: &'w mut [T],
+    /// What layers other than dense ones set aside.
+    pub(crate) spare: Stack<'w, T>,
 }
 
 impl<T> Panels<'_, T> {
@@ -74,26 +76,51 @@ impl<T> Panels<'_, T> {
     }
 }
 
-/// The slopes of layers whose cotangents are still to come: the last written are read first.
+/// Numbers of which the last written are read first: the tape with the slopes of the layers whose
+/// cotangents are still to come, and what a layer sets aside while others run.
 #[derive(Debug)]
-pub struct Tape<'w, T> {
+pub struct Stack<'w, T> {
     numbers: &'w mut [T],
     used: usize,
 }
 
-impl<T> Tape<'_, T> {
-    /// Room for the slopes of the next layer.
+impl<'w, T> Stack<'w, T> {
     #[inline(always)]
-    pub(crate) fn push<const OUT: usize>(&mut self) -> Option<&mut [T; OUT]> {
-        let room = self.numbers.get_mut(self.used..)?.first_chunk_mut();
-        self.used += OUT;
+    fn new(numbers: &'w mut [T]) -> Self {
+        Self { numbers, used: 0 }
+    }
+
+    /// Room for so many numbers.
+    #[inline(always)]
+    pub(crate) fn push(&mut self, count: usize) -> Option<&mut [T]> {
+        let room = self.numbers.get_mut(self.used..)?.get_mut(..count);
+        self.used += count;
         room
     }
 
-    /// The slopes of the last layer that are still there.
+    /// The last numbers that are still there, so many of them.
     #[inline(always)]
-    pub(crate) fn pop<const OUT: usize>(&mut self) -> Option<&[T; OUT]> {
-        self.used = self.used.checked_sub(OUT)?;
-        self.numbers.get(self.used..)?.first_chunk()
+    pub(crate) fn pop(&mut self, count: usize) -> Option<&mut [T]> {
+        self.used = self.used.checked_sub(count)?;
+        self.numbers.get_mut(self.used..)?.get_mut(..count)
+    }
+
+    /// The last numbers, so many of them, which stay there.
+    #[inline(always)]
+    pub(crate) fn last(&self, count: usize) -> Option<&[T]> {
+        let start = self.used.checked_sub(count)?;
+        self.numbers.get(start..)?.get(..count)
+    }
+
+    /// As [`push`](Self::push), an array.
+    #[inline(always)]
+    pub(crate) fn push_array<const COUNT: usize>(&mut self) -> Option<&mut [T; COUNT]> {
+        self.push(COUNT)?.first_chunk_mut()
+    }
+
+    /// As [`pop`](Self::pop), an array.
+    #[inline(always)]
+    pub(crate) fn pop_array<const COUNT: usize>(&mut self) -> Option<&mut [T; COUNT]> {
+        self.pop(COUNT)?.first_chunk_mut()
     }
 }
