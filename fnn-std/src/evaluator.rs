@@ -2,9 +2,10 @@
 //! is known when it is compiled.
 
 mod packed;
+mod pass;
 mod simd;
 
-use std::{mem, ops::Range, sync::Arc, thread};
+use std::{ops::Range, sync::Arc, thread};
 
 use fnn_core::Shape;
 
@@ -14,7 +15,8 @@ use crate::{
     order::Order,
 };
 use packed::Packed;
-use simd::{Simd, Sums, Vectors};
+use pass::{Panels, Pass, Wanted};
+use simd::{Simd, Vectors};
 
 /// A number format in which a model is evaluated: `f32` or `f64`.
 pub trait Float: fnn_core::Scalar + Vectors {
@@ -74,14 +76,7 @@ pub struct Evaluator<T> {
     /// Where forward accumulation ends for all columns.
     cut: usize,
     simd: Simd,
-    /// What a layer reads and what it writes: columns, the value first, then the tangents; in
-    /// reverse rows of cotangents.
-    front: Vec<T>,
-    back: Vec<T>,
-    /// The slopes of one layer, or of those whose cotangents are still to come.
-    slopes: Vec<T>,
-    /// The tangents at the cut, packed to be multiplied by cotangents.
-    kept: Vec<T>,
+    panels: Panels<T>,
 }
 
 impl<T: Float> Evaluator<T> {
@@ -117,21 +112,18 @@ impl<T: Float> Evaluator<T> {
             order,
             cut: order.cut(&model.shape(), model.inputs()),
             simd,
-            front: Vec::new(),
-            back: Vec::new(),
-            slopes: Vec::new(),
-            kept: Vec::new(),
+            panels: Panels::default(),
         })
     }
 
     /// How many inputs the model has.
     pub fn inputs(&self) -> usize {
-        self.shape().inputs()
+        self.sizes[0]
     }
 
     /// How many outputs the model has.
     pub fn outputs(&self) -> usize {
-        self.shape().outputs()
+        self.sizes[self.sizes.len() - 1]
     }
 
     /// The sizes of its layers, from which the counts of multiply-adds follow.
@@ -151,15 +143,7 @@ impl<T: Float> Evaluator<T> {
     /// `x` is not as long as the model has inputs, `value` not as long as it has outputs.
     pub fn value(&mut self, x: &[T], value: &mut [T]) -> Result<()> {
         self.check(x, value)?;
-        self.start(x, 1);
-        let mut length = x.len();
-        for layer in self.layers.clone().iter() {
-            self.sum(layer, length, 1, 1);
-            length = layer.column();
-            self.simd
-                .activate(layer.activation, &mut self.front[..length], None);
-        }
-        value.copy_from_slice(&self.front[..value.len()]);
+        self.pass(1, x, value, Wanted::Value);
         Ok(())
     }
 
@@ -202,57 +186,18 @@ impl<T: Float> Evaluator<T> {
                 self.outputs(),
             )));
         }
-        self.group(x, &inputs, value, jacobian);
-        Ok(())
-    }
-
-    /// The columns by `inputs` of the Jacobians at a group of inputs, one after the other. Their
-    /// sums and activations run side by side; those of one input alone wait for each other.
-    fn group(&mut self, x: &[T], inputs: &Range<usize>, value: &mut [T], jacobian: &mut [T]) {
-        let (rows, count, depth) = (self.outputs(), inputs.len(), self.layers.len());
-        let group = x.len() / self.inputs();
         let cut = if count == self.inputs() {
             self.cut
         } else {
             self.order.cut(&self.shape(), count)
         };
-        self.start(x, group * (1 + if cut > 0 { count } else { 0 }));
-        if cut > 0 {
-            self.forward(cut, inputs, group);
-        }
-        if cut == depth {
-            let length = self.layers[depth - 1].column();
-            let (y, tangents) = self.front.split_at(group * length);
-            copy_rows(y, length, value, rows);
-            let tangents = tangents.chunks_exact(count * length);
-            for (jacobian, tangents) in jacobian.chunks_exact_mut(rows * count).zip(tangents) {
-                for (j, tangent) in tangents.chunks_exact(length).enumerate() {
-                    let column = jacobian.iter_mut().skip(j).step_by(count);
-                    for (d, &t) in column.zip(tangent) {
-                        *d = t;
-                    }
-                }
-            }
-            return;
-        }
-        if cut > 0 {
-            self.keep(cut, count, group);
-        }
-        self.slopes(cut, group);
-        copy_rows(&self.front, self.layers[depth - 1].column(), value, rows);
-        self.last_cotangents(rows, group);
-        let mut end = self.slopes.len() - group * self.layers[depth - 1].column();
-        for layer in (cut.max(1)..depth - 1).rev() {
-            self.cotangents(layer, rows, group, &mut end);
-        }
-        // The rows of the Jacobian, and where in them its columns begin.
-        let (length, from) = if cut == 0 {
-            self.cotangents(0, rows, group, &mut end);
-            (self.layers[0].row(), inputs.start)
-        } else {
-            (self.join(cut, rows, count, group), 0)
+        let wanted = Wanted::Columns {
+            inputs,
+            cut,
+            jacobian,
         };
-        copy_rows(&self.front[from..], length, jacobian, count);
+        self.pass(1, x, value, wanted);
+        Ok(())
     }
 
     /// Writes the output for the input `x` to `value` and the product of its Jacobian there with
@@ -264,15 +209,7 @@ impl<T: Float> Evaluator<T> {
     pub fn jvp(&mut self, x: &[T], v: &[T], value: &mut [T], tangent: &mut [T]) -> Result<()> {
         self.check(x, value)?;
         self.check(v, tangent)?;
-        self.start(x, 2);
-        self.front[x.len()..][..v.len()].copy_from_slice(v);
-        let mut length = x.len();
-        for layer in self.layers.clone().iter() {
-            self.tangents(layer, length, 1, 1);
-            length = layer.column();
-        }
-        value.copy_from_slice(&self.front[..value.len()]);
-        tangent.copy_from_slice(&self.front[length..][..tangent.len()]);
+        self.pass(1, x, value, Wanted::Jvp { v, tangent });
         Ok(())
     }
 
@@ -285,15 +222,7 @@ impl<T: Float> Evaluator<T> {
     pub fn vjp(&mut self, x: &[T], w: &[T], value: &mut [T], cotangent: &mut [T]) -> Result<()> {
         self.check(x, value)?;
         self.check(cotangent, w)?;
-        self.start(x, 1);
-        self.slopes(0, 1);
-        value.copy_from_slice(&self.front[..value.len()]);
-        self.front[..w.len()].copy_from_slice(w);
-        let mut end = self.slopes.len();
-        for layer in (0..self.layers.len()).rev() {
-            self.cotangents(layer, 1, 1, &mut end);
-        }
-        cotangent.copy_from_slice(&self.front[..cotangent.len()]);
+        self.pass(1, x, value, Wanted::Vjp { w, cotangent });
         Ok(())
     }
 
@@ -332,13 +261,12 @@ impl<T: Float> Evaluator<T> {
             .zip(jacobian.chunks_mut(share * outputs * inputs));
         let each = self.group_size();
         let run = |evaluator: &mut Self, x: &[T], value: &mut [T], jacobian: &mut [T]| {
-            let groups = x
-                .chunks(each * inputs)
-                .zip(value.chunks_mut(each * outputs))
-                .zip(jacobian.chunks_mut(each * outputs * inputs));
-            for ((x, value), jacobian) in groups {
-                evaluator.group(x, &(0..inputs), value, jacobian);
-            }
+            let wanted = Wanted::Columns {
+                inputs: 0..inputs,
+                cut: evaluator.cut,
+                jacobian,
+            };
+            evaluator.pass(each, x, value, wanted);
         };
         thread::scope(|scope| {
             let mut workers = Vec::new();
@@ -376,181 +304,16 @@ impl<T: Float> Evaluator<T> {
         (BYTES / (columns * longest * size_of::<T>()).max(1)).clamp(1, 8)
     }
 
-    /// Room for so many columns of any layer, the inputs first.
-    fn start(&mut self, x: &[T], columns: usize) {
-        let longest = self.layers.iter().map(Packed::column).max().unwrap_or(0);
-        self.room(columns * longest.max(self.inputs()));
-        self.front[..x.len()].copy_from_slice(x);
-    }
-
-    fn room(&mut self, numbers: usize) {
-        for panel in [&mut self.front, &mut self.back] {
-            if panel.len() < numbers {
-                panel.resize(numbers, T::ZERO);
-            }
-        }
-    }
-
-    /// The sums of a layer, from one panel with columns of this length to the other. The first
-    /// `values` of the columns start at the bias.
-    fn sum(&mut self, layer: &Packed<T>, length: usize, columns: usize, values: usize) {
-        self.simd.sums(Sums {
-            left: &layer.weight,
-            bias: (&layer.bias, values),
-            terms: layer.inputs,
-            right: (&self.front, length),
-            output: (&mut self.back, layer.column()),
-            columns,
+    /// Evaluates groups of so many inputs.
+    fn pass(&mut self, group: usize, x: &[T], value: &mut [T], wanted: Wanted<'_, T>) {
+        self.simd.run(Pass {
+            layers: &self.layers,
+            group,
+            panels: &mut self.panels,
+            x,
+            value,
+            wanted,
         });
-        mem::swap(&mut self.front, &mut self.back);
-    }
-
-    /// Values and tangents of a group of inputs through the first `cut` layers: the values, then for
-    /// each input its tangents.
-    fn forward(&mut self, cut: usize, inputs: &Range<usize>, group: usize) {
-        let layers = self.layers.clone();
-        self.sum(&layers[0], self.inputs(), group, group);
-        let length = layers[0].column();
-        // The tangents of the input are the unit vectors, so that ∂/∂xⱼ is the slope times column j
-        // of the weights.
-        let tangents = self.front[group * length..].chunks_exact_mut(length);
-        for (tangent, j) in tangents.zip((0..group).flat_map(|_| inputs.clone())) {
-            layers[0].copy_column(j, tangent);
-        }
-        self.activate(&layers[0], inputs.len(), group);
-        let mut length = length;
-        for layer in &layers[1..cut] {
-            self.tangents(layer, length, inputs.len(), group);
-            length = layer.column();
-        }
-    }
-
-    /// Values and tangents through one layer, from columns of this length.
-    fn tangents(&mut self, layer: &Packed<T>, length: usize, tangents: usize, group: usize) {
-        self.sum(layer, length, group * (1 + tangents), group);
-        self.activate(layer, tangents, group);
-    }
-
-    /// Turns sums in front into values, and scales the tangents by the slopes there.
-    fn activate(&mut self, layer: &Packed<T>, tangents: usize, group: usize) {
-        let length = layer.column();
-        self.slopes.resize(group * length, T::ZERO);
-        let (values, rest) = self.front.split_at_mut(group * length);
-        self.simd
-            .activate(layer.activation, values, Some(&mut self.slopes));
-        let panels = rest.chunks_exact_mut(tangents * length);
-        for (tangents, slopes) in panels.zip(self.slopes.chunks_exact(length)) {
-            self.simd.scale(tangents, slopes);
-        }
-    }
-
-    /// The tangents after layer `cut`, packed for each input.
-    fn keep(&mut self, cut: usize, columns: usize, group: usize) {
-        let lanes = self.simd.lanes::<T>();
-        let (neurons, length) = (self.sizes[cut], self.layers[cut - 1].column());
-        let each = columns.next_multiple_of(lanes) * neurons;
-        self.kept.resize(group * each, T::ZERO);
-        let panels = self.front[group * length..].chunks_exact(columns * length);
-        for (kept, panel) in self.kept.chunks_exact_mut(each).zip(panels) {
-            for (c, tangent) in panel.chunks_exact(length).enumerate() {
-                let block = &mut kept[c / lanes * lanes * neurons..];
-                let row = block.iter_mut().skip(c % lanes).step_by(lanes);
-                for (kept, &t) in row.zip(&tangent[..neurons]) {
-                    *kept = t;
-                }
-            }
-        }
-    }
-
-    /// The values through the layers after `cut`, whose slopes are kept, one layer after the other.
-    fn slopes(&mut self, cut: usize, group: usize) {
-        let layers = self.layers.clone();
-        let total: usize = layers[cut..].iter().map(Packed::column).sum();
-        self.slopes.resize(group * total, T::ZERO);
-        let mut from = 0;
-        let mut length = match cut {
-            0 => self.inputs(),
-            _ => layers[cut - 1].column(),
-        };
-        for layer in &layers[cut..] {
-            self.sum(layer, length, group, group);
-            length = layer.column();
-            let numbers = group * length;
-            self.simd.activate(
-                layer.activation,
-                &mut self.front[..numbers],
-                Some(&mut self.slopes[from..from + numbers]),
-            );
-            from += numbers;
-        }
-    }
-
-    /// The cotangents of the outputs by the inputs of the last layer: its weights, row i scaled by
-    /// slope i.
-    fn last_cotangents(&mut self, rows: usize, group: usize) {
-        let layers = self.layers.clone();
-        let Some(last) = layers.last() else {
-            return;
-        };
-        let longest = layers.iter().map(Packed::row).max().unwrap_or(0);
-        self.room(group * rows * longest);
-        let slopes = &self.slopes[self.slopes.len() - group * last.column()..];
-        let slopes = slopes.chunks_exact(last.column());
-        let panels = self.front.chunks_exact_mut(rows * last.row());
-        for (panel, slopes) in panels.zip(slopes) {
-            for (i, row) in panel.chunks_exact_mut(last.row()).enumerate() {
-                last.copy_row(i, row);
-                for number in row {
-                    *number = slopes[i] * *number;
-                }
-            }
-        }
-    }
-
-    /// Cotangents through the layer with this number, from 0: by its outputs in, by its inputs out.
-    /// Its slopes end at `end`.
-    fn cotangents(&mut self, number: usize, rows: usize, group: usize, end: &mut usize) {
-        let layers = self.layers.clone();
-        let layer = &layers[number];
-        let length = layer.column();
-        let slopes = &self.slopes[*end - group * length..*end];
-        *end -= group * length;
-        let panels = self.front.chunks_exact_mut(rows * length);
-        for (panel, slopes) in panels.zip(slopes.chunks_exact(length)) {
-            self.simd.scale(panel, slopes);
-        }
-        self.simd.sums(Sums {
-            left: layer.transposed(),
-            bias: (&[], 0),
-            terms: self.sizes[number + 1],
-            right: (&self.front, length),
-            output: (&mut self.back, layer.row()),
-            columns: group * rows,
-        });
-        mem::swap(&mut self.front, &mut self.back);
-    }
-
-    /// The cotangents times the tangents kept after layer `cut`; how long the rows of the product
-    /// are.
-    fn join(&mut self, cut: usize, rows: usize, columns: usize, group: usize) -> usize {
-        let length = columns.next_multiple_of(self.simd.lanes::<T>());
-        self.room(group * rows * length);
-        let (terms, row) = (self.sizes[cut], self.layers[cut].row());
-        let panels = self.front.chunks_exact(rows * row);
-        let outputs = self.back.chunks_exact_mut(rows * length);
-        let kept = self.kept[..group * length * terms].chunks_exact(length * terms);
-        for ((panel, output), kept) in panels.zip(outputs).zip(kept) {
-            self.simd.sums(Sums {
-                left: kept,
-                bias: (&[], 0),
-                terms,
-                right: (panel, row),
-                output: (output, length),
-                columns: rows,
-            });
-        }
-        mem::swap(&mut self.front, &mut self.back);
-        length
     }
 
     fn check(&self, x: &[T], value: &[T]) -> Result<()> {
@@ -564,13 +327,6 @@ impl<T: Float> Evaluator<T> {
             )));
         }
         Ok(())
-    }
-}
-
-/// The first numbers of rows of this length, as many of each as `each` says, to `output`.
-fn copy_rows<T: Float>(rows: &[T], length: usize, output: &mut [T], each: usize) {
-    for (output, row) in output.chunks_exact_mut(each).zip(rows.chunks(length)) {
-        output.copy_from_slice(&row[..each]);
     }
 }
 

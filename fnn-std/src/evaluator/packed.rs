@@ -1,8 +1,8 @@
 //! The weights of a layer in the order in which they are read.
 
-use std::sync::OnceLock;
+use std::{ops::Range, sync::OnceLock};
 
-use super::Float;
+use super::{Float, simd::Sums};
 use crate::{
     activation::Activation,
     error::{Error, Result},
@@ -14,14 +14,14 @@ use crate::{
 #[derive(Debug)]
 pub(super) struct Packed<T> {
     pub(super) inputs: usize,
-    outputs: usize,
+    pub(super) outputs: usize,
     lanes: usize,
     /// Blocks of neurons, for the value and the tangents.
-    pub(super) weight: Vec<T>,
+    weight: Vec<T>,
     /// Blocks of inputs, for the cotangents; made when they are first needed.
     transposed: OnceLock<Vec<T>>,
     /// Filled up with zeros.
-    pub(super) bias: Vec<T>,
+    bias: Vec<T>,
     pub(super) activation: Activation,
 }
 
@@ -69,11 +69,13 @@ impl<T: Float> Packed<T> {
     }
 
     /// The length of a column of its values: its neurons and what fills the last block.
+    #[inline(always)]
     pub(super) fn column(&self) -> usize {
         self.bias.len()
     }
 
     /// The length of a row of cotangents by its inputs, the last block filled up.
+    #[inline(always)]
     pub(super) fn row(&self) -> usize {
         self.inputs.next_multiple_of(self.lanes)
     }
@@ -84,20 +86,97 @@ impl<T: Float> Packed<T> {
         self.weight[(block * self.inputs + j) * self.lanes + lane]
     }
 
-    /// The weights of input j, as long as a column.
-    pub(super) fn copy_column(&self, j: usize, column: &mut [T]) {
-        let blocks = self.weight.chunks_exact(self.lanes * self.inputs);
-        for (part, block) in column.chunks_exact_mut(self.lanes).zip(blocks) {
-            part.copy_from_slice(&block[j * self.lanes..][..self.lanes]);
+    /// The sums of its neurons, from columns of this length to columns of its own. The first
+    /// `values` of them start at the bias.
+    #[inline(always)]
+    pub(super) fn sums<S: pulp::Simd>(
+        &self,
+        simd: S,
+        input: (&[T], usize),
+        output: &mut [T],
+        columns: usize,
+        values: usize,
+    ) {
+        Sums {
+            left: &self.weight,
+            bias: (&self.bias, values),
+            terms: self.inputs,
+            right: input,
+            output: (output, self.column()),
+            columns,
+        }
+        .sum(simd);
+    }
+
+    /// The tangents by some inputs where these are the network's, for each of a group of inputs:
+    /// the columns of the weights, neuron i scaled by slope i.
+    #[inline(always)]
+    pub(super) fn first_tangents<S: pulp::Simd>(
+        &self,
+        simd: S,
+        inputs: &Range<usize>,
+        slopes: &[T],
+        tangents: &mut [T],
+    ) {
+        let weight = T::vectors::<S>(&self.weight);
+        let (slopes, tangents) = (T::vectors::<S>(slopes), T::vectors_mut::<S>(tangents));
+        let blocks = self.column() / self.lanes;
+        let mut at = 0;
+        for input in 0..slopes.len() / blocks {
+            let slopes = &slopes[input * blocks..][..blocks];
+            for j in inputs.start..inputs.end {
+                let tangent = &mut tangents[at..][..blocks];
+                for b in 0..blocks {
+                    tangent[b] = T::product(simd, slopes[b], weight[b * self.inputs + j]);
+                }
+                at += blocks;
+            }
         }
     }
 
-    /// The weights of neuron i, as long as a row.
-    pub(super) fn copy_row(&self, i: usize, row: &mut [T]) {
-        let blocks = self.transposed().chunks_exact(self.lanes * self.outputs);
-        for (part, block) in row.chunks_exact_mut(self.lanes).zip(blocks) {
-            part.copy_from_slice(&block[i * self.lanes..][..self.lanes]);
+    /// The cotangents of the network's outputs where these are the layer's, for each of a group of
+    /// inputs: the rows of the weights, row i scaled by slope i.
+    #[inline(always)]
+    pub(super) fn last_cotangents<S: pulp::Simd>(
+        &self,
+        simd: S,
+        slopes: &[T],
+        cotangents: &mut [T],
+    ) {
+        let weight = T::vectors::<S>(self.transposed());
+        let cotangents = T::vectors_mut::<S>(cotangents);
+        let blocks = self.row() / self.lanes;
+        let mut at = 0;
+        for input in 0..slopes.len() / self.column() {
+            for i in 0..self.outputs {
+                let slope = T::splat(simd, slopes[input * self.column() + i]);
+                let row = &mut cotangents[at..][..blocks];
+                for b in 0..blocks {
+                    row[b] = T::product(simd, slope, weight[b * self.outputs + i]);
+                }
+                at += blocks;
+            }
         }
+    }
+
+    /// The cotangents by its inputs, from those by its sums.
+    #[inline(always)]
+    pub(super) fn cotangents<S: pulp::Simd>(
+        &self,
+        simd: S,
+        by_sums: (&[T], usize),
+        by_inputs: &mut [T],
+        rows: usize,
+    ) {
+        Sums {
+            left: self.transposed(),
+            bias: (&[], 0),
+            terms: self.outputs,
+            right: by_sums,
+            output: (by_inputs, self.row()),
+            columns: rows,
+        }
+        .sum(simd);
     }
 
     /// The transposed matrix, packed.

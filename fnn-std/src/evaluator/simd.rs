@@ -4,8 +4,6 @@
 //! product and sum rounded each, so that the bits do not depend on the width of the vectors, and the
 //! widest can be taken that there are, whatever the program was compiled for.
 
-use std::array;
-
 use fnn_core::Activation as Function;
 use pulp::WithSimd;
 
@@ -44,7 +42,7 @@ impl Simd {
     /// Numbers of one vector.
     pub(super) fn lanes<T: Float>(self) -> usize {
         fn of<T: Float, S: pulp::Simd>(_: S) -> usize {
-            size_of::<T::Vector<S>>() / size_of::<T>()
+            lanes::<T, S>()
         }
         match self {
             #[cfg(target_arch = "x86_64")]
@@ -55,33 +53,10 @@ impl Simd {
         }
     }
 
-    /// The sums of a product.
-    pub(super) fn sums<T: Float>(self, mut sums: Sums<'_, T>) {
-        // By reference: copying it takes as long as a layer of few neurons.
-        self.run(&mut sums);
-    }
-
-    /// Turns the sums `z` into values, and gives the slopes there where they are wanted.
-    pub(super) fn activate<T: Float>(
-        self,
-        activation: Activation,
-        z: &mut [T],
-        slope: Option<&mut [T]>,
-    ) {
-        self.run(Activate {
-            activation,
-            z,
-            slope,
-        });
-    }
-
-    /// Scales every column, as long as `slope`, number by number.
-    pub(super) fn scale<T: Float>(self, columns: &mut [T], slope: &[T]) {
-        self.run(Scale { columns, slope });
-    }
-
+    /// Runs the operation, compiled for these vectors: all of it that is inlined. Entering takes as
+    /// long as a layer of few neurons, so that a whole evaluation is one operation.
     #[inline(always)]
-    fn run<Op: WithSimd>(self, op: Op) -> Op::Output {
+    pub(super) fn run<Op: WithSimd>(self, op: Op) -> Op::Output {
         match self {
             #[cfg(target_arch = "x86_64")]
             Self::Wide(simd) => pulp::Simd::vectorize(simd, op),
@@ -90,6 +65,12 @@ impl Simd {
             Self::Baseline(simd) => pulp::Simd::vectorize(simd, op),
         }
     }
+}
+
+/// Numbers of one vector.
+#[inline(always)]
+pub(super) fn lanes<T: Float, S: pulp::Simd>() -> usize {
+    size_of::<T::Vector<S>>() / size_of::<T>()
 }
 
 /// Vectors of a number format.
@@ -105,6 +86,9 @@ pub trait Vectors: Sized {
 
     /// One number in all lanes.
     fn splat<S: pulp::Simd>(simd: S, number: Self) -> Self::Vector<S>;
+
+    /// a · b.
+    fn product<S: pulp::Simd>(simd: S, a: Self::Vector<S>, b: Self::Vector<S>) -> Self::Vector<S>;
 
     /// sum + a · b, the product and the sum rounded each.
     fn add_product<S: pulp::Simd>(
@@ -133,6 +117,11 @@ macro_rules! vectors {
             #[inline(always)]
             fn splat<S: pulp::Simd>(simd: S, number: Self) -> S::$Vector {
                 simd.$splat(number)
+            }
+
+            #[inline(always)]
+            fn product<S: pulp::Simd>(simd: S, a: S::$Vector, b: S::$Vector) -> S::$Vector {
+                simd.$mul(a, b)
             }
 
             #[inline(always)]
@@ -189,11 +178,10 @@ pub(super) struct Sums<'a, T> {
 /// Columns that are summed at once at most.
 const TILE: usize = 6;
 
-impl<T: Float> WithSimd for &mut Sums<'_, T> {
-    type Output = ();
-
+impl<T: Float> Sums<'_, T> {
+    /// Computes them.
     #[inline(always)]
-    fn with_simd<S: pulp::Simd>(self, simd: S) {
+    pub(super) fn sum<S: pulp::Simd>(mut self, simd: S) {
         let columns = self.columns;
         let tiles = columns.div_ceil(TILE);
         let mut column = 0;
@@ -214,9 +202,7 @@ impl<T: Float> WithSimd for &mut Sums<'_, T> {
             }
         }
     }
-}
 
-impl<T: Float> Sums<'_, T> {
     /// All rows of `COLS` columns, `MOST` blocks at a time, then what is left.
     #[inline(always)]
     fn rows<S: pulp::Simd, const MOST: usize, const COLS: usize>(
@@ -224,7 +210,7 @@ impl<T: Float> Sums<'_, T> {
         simd: S,
         column: &mut usize,
     ) {
-        let blocks = self.output.1 / (size_of::<T::Vector<S>>() / size_of::<T>());
+        let blocks = self.output.1 / lanes::<T, S>();
         let mut block = 0;
         macro_rules! tiles {
             ($($count:literal)*) => { $(
@@ -248,11 +234,16 @@ impl<T: Float> Sums<'_, T> {
         column: usize,
     ) {
         let terms = self.terms;
-        let left = T::vectors::<S>(self.left);
-        let left: [&[T::Vector<S>]; BLOCKS] =
-            array::from_fn(|b| &left[(block + b) * terms..][..terms]);
-        let right: [&[T]; COLS] =
-            array::from_fn(|c| &self.right.0[(column + c) * self.right.1..][..terms]);
+        // Loops, not closures: these would be functions of their own, without the vectors.
+        let vectors = T::vectors::<S>(self.left);
+        let mut left: [&[T::Vector<S>]; BLOCKS] = [&[]; BLOCKS];
+        for b in 0..BLOCKS {
+            left[b] = &vectors[(block + b) * terms..][..terms];
+        }
+        let mut right: [&[T]; COLS] = [&[]; COLS];
+        for c in 0..COLS {
+            right[c] = &self.right.0[(column + c) * self.right.1..][..terms];
+        }
         let mut sum = [[T::splat(simd, T::ZERO); COLS]; BLOCKS];
         let (bias, biased) = self.bias;
         if column < biased {
@@ -266,11 +257,14 @@ impl<T: Float> Sums<'_, T> {
             }
         }
         for j in 0..terms {
-            let x: [_; COLS] = array::from_fn(|c| T::splat(simd, right[c][j]));
+            let mut w = [T::splat(simd, T::ZERO); BLOCKS];
             for b in 0..BLOCKS {
-                let w = left[b][j];
-                for c in 0..COLS {
-                    sum[b][c] = T::add_product(simd, sum[b][c], w, x[c]);
+                w[b] = left[b][j];
+            }
+            for c in 0..COLS {
+                let x = T::splat(simd, right[c][j]);
+                for b in 0..BLOCKS {
+                    sum[b][c] = T::add_product(simd, sum[b][c], w[b], x);
                 }
             }
         }
@@ -285,72 +279,73 @@ impl<T: Float> Sums<'_, T> {
     }
 }
 
-struct Scale<'a, T> {
-    columns: &'a mut [T],
-    slope: &'a [T],
-}
-
-impl<T: Float> WithSimd for Scale<'_, T> {
-    type Output = ();
-
-    #[inline(always)]
-    fn with_simd<S: pulp::Simd>(self, _: S) {
-        for column in self.columns.chunks_exact_mut(self.slope.len()) {
-            for (number, &slope) in column.iter_mut().zip(self.slope) {
-                *number = slope * *number;
+/// Scales panels of so many columns of this length, each panel by the slopes of its input, number by
+/// number.
+#[inline(always)]
+pub(super) fn scale<T: Float, S: pulp::Simd>(
+    simd: S,
+    panels: &mut [T],
+    slopes: &[T],
+    (columns, length): (usize, usize),
+) {
+    let blocks = length / lanes::<T, S>();
+    let (panels, slopes) = (T::vectors_mut::<S>(panels), T::vectors::<S>(slopes));
+    let mut at = 0;
+    for input in 0..slopes.len() / blocks {
+        let slopes = &slopes[input * blocks..][..blocks];
+        for _ in 0..columns {
+            let column = &mut panels[at..][..blocks];
+            for b in 0..blocks {
+                column[b] = T::product(simd, slopes[b], column[b]);
             }
+            at += blocks;
         }
     }
 }
 
-struct Activate<'a, T> {
+/// Turns the sums `z` into values, and gives the slopes there where they are wanted.
+#[inline(always)]
+pub(super) fn activate<'a, T: Float>(
     activation: Activation,
-    z: &'a mut [T],
-    slope: Option<&'a mut [T]>,
-}
-
-impl<T: Float> WithSimd for Activate<'_, T>
+    z: &mut [T],
+    mut slope: Option<&'a mut [T]>,
+) -> Option<&'a [T]>
 where
     fnn_core::Identity: Function<T>,
 {
-    type Output = ();
-
-    #[inline(always)]
-    fn with_simd<S: pulp::Simd>(self, _: S) {
-        let Self {
-            activation,
-            z,
-            slope,
-        } = self;
-        /// With the function of fnn-core that the name stands for.
-        macro_rules! with {
-            ($($name:ident),*) => {
-                match activation {
-                    $(Activation::$name => apply(fnn_core::$name, z, slope),)*
-                    Activation::LeakyRelu(slope_below) => {
-                        apply(fnn_core::LeakyRelu { slope: T::from_f64(slope_below) }, z, slope);
-                    }
-                    Activation::Elu(alpha) => {
-                        apply(fnn_core::Elu { alpha: T::from_f64(alpha) }, z, slope);
-                    }
+    let wanted = slope.as_deref_mut();
+    /// With the function of fnn-core that the name stands for.
+    macro_rules! with {
+        ($($name:ident),*) => {
+            match activation {
+                $(Activation::$name => apply(fnn_core::$name, z, wanted),)*
+                Activation::LeakyRelu(slope_below) => {
+                    apply(fnn_core::LeakyRelu { slope: T::from_f64(slope_below) }, z, wanted);
                 }
-            };
-        }
-        with!(
-            Identity,
-            Mish,
-            Tanh,
-            Sigmoid,
-            Softplus,
-            Silu,
-            Gelu,
-            GeluTanh,
-            Relu,
-            Selu,
-            Softsign,
-            HardSigmoid,
-            HardSwish
-        );
+                Activation::Elu(alpha) => {
+                    apply(fnn_core::Elu { alpha: T::from_f64(alpha) }, z, wanted);
+                }
+            }
+        };
+    }
+    with!(
+        Identity,
+        Mish,
+        Tanh,
+        Sigmoid,
+        Softplus,
+        Silu,
+        Gelu,
+        GeluTanh,
+        Relu,
+        Selu,
+        Softsign,
+        HardSigmoid,
+        HardSwish
+    );
+    match slope {
+        Some(slope) => Some(slope),
+        None => None,
     }
 }
 
@@ -358,13 +353,14 @@ where
 fn apply<T: Float, A: Function<T>>(function: A, z: &mut [T], slope: Option<&mut [T]>) {
     match slope {
         None => {
-            for z in z {
-                *z = function.value(*z);
+            for i in 0..z.len() {
+                z[i] = function.value(z[i]);
             }
         }
         Some(slope) => {
-            for (z, slope) in z.iter_mut().zip(slope) {
-                (*z, *slope) = function.value_and_slope(*z);
+            let slope = &mut slope[..z.len()];
+            for i in 0..z.len() {
+                (z[i], slope[i]) = function.value_and_slope(z[i]);
             }
         }
     }
