@@ -20,7 +20,7 @@ pub use exponential::{Elu, Selu};
 pub use gelu::{Gelu, GeluTanh};
 pub use logistic::{Sigmoid, Silu, Softplus};
 pub use mish::Mish;
-pub use piecewise::{HardSigmoid, HardSwish, LeakyRelu, Relu};
+pub use piecewise::{Clip, HardSigmoid, HardSwish, LeakyRelu, Relu};
 pub use softsign::Softsign;
 pub use tanh::Tanh;
 

@@ -89,8 +89,8 @@ mod shape;
 mod workspace;
 
 pub use activation::{
-    Activation, Elu, Gelu, GeluTanh, HardSigmoid, HardSwish, Identity, LeakyRelu, Mish, Relu, Selu,
-    Sigmoid, Silu, Softplus, Softsign, Tanh,
+    Activation, Clip, Elu, Gelu, GeluTanh, HardSigmoid, HardSwish, Identity, LeakyRelu, Mish, Relu,
+    Selu, Sigmoid, Silu, Softplus, Softsign, Tanh,
 };
 pub use chain::{Accepts, Chain};
 pub use dense::Dense;

@@ -282,7 +282,11 @@ impl Shape<'_> {
     pub const fn jacobian_multiply_adds(&self, cut: usize, columns: usize) -> usize {
         let (depth, outputs) = (self.depth(), self.outputs());
         let (first, last) = (self.step(1), self.step(depth));
-        let skip_first = if first.is_dense { first.multiply_adds } else { 0 };
+        let skip_first = if first.is_dense {
+            first.multiply_adds
+        } else {
+            0
+        };
         if cut >= depth || !self.has_orders() {
             return columns * (self.multiply_adds(0, depth) - skip_first);
         }
@@ -369,7 +373,11 @@ impl Shape<'_> {
     /// Numbers that an evaluation with this cut sets aside in layers other than dense ones.
     pub(crate) const fn spare(&self, cut: usize, columns: usize) -> usize {
         let forward = if cut > 0 { 1 + columns } else { 1 };
-        let reverse = if cut < self.depth() { self.outputs() } else { 0 };
+        let reverse = if cut < self.depth() {
+            self.outputs()
+        } else {
+            0
+        };
         self.spare_of(max(forward, reverse))
     }
 

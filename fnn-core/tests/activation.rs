@@ -171,6 +171,34 @@ const LIMITS: [(&str, Pair, Pair); 15] = [
     ("hard_swish", (0.0, 0.0), (f64::INFINITY, 1.0)),
 ];
 
+/// Exact, and so in no table of errors.
+#[test]
+fn clip() {
+    use fnn_core::{Activation, Clip};
+    let six = Clip {
+        low: 0.0_f32,
+        high: 6.0,
+    };
+    for (z, value, slope) in [
+        (-1.0, 0.0, 0.0),
+        (0.0, 0.0, 0.0),
+        (1e-45, 1e-45, 1.0),
+        (2.5, 2.5, 1.0),
+        (6.0, 6.0, 0.0),
+        (f32::INFINITY, 6.0, 0.0),
+    ] {
+        assert_eq!(six.value_and_slope(z), (value, slope), "{z}");
+        assert_eq!(six.value(z), value, "{z}");
+    }
+    let (value, slope) = six.value_and_slope(f32::NAN);
+    assert!(value.is_nan() && slope.is_nan());
+    let open = Clip {
+        low: f64::NEG_INFINITY,
+        high: 1.0,
+    };
+    assert_eq!(open.value_and_slope(-1e300), (-1e300, 1.0));
+}
+
 #[test]
 fn limits() {
     for (subject, (name, low, high)) in subjects().into_iter().zip(LIMITS) {

@@ -42,10 +42,7 @@ fn layers() -> Layers {
         LayerNorm::new(numbers(4), numbers(5), 1e-5),
         Concat::new(
             chain![Select::new(), dense(6)],
-            Concat::new(
-                Select::new(),
-                Residual::new(Residual::new(affine(7)))
-            ),
+            Concat::new(Select::new(), Residual::new(Residual::new(affine(7)))),
         ),
         [Residual::new(dense(8)), Residual::new(dense(9))],
         dense(10),
@@ -197,6 +194,12 @@ fn extremes_are_harmless() {
     assert!(nan.is_nan());
     let identity = Affine::new([1.0_f32; 3], [-0.0; 3], Identity);
     let bits = value(identity, [-0.0, f32::MIN_POSITIVE / 4.0, -3.5]).map(f32::to_bits);
-    assert_eq!(bits, [-0.0, f32::MIN_POSITIVE / 4.0, -3.5].map(f32::to_bits));
-    assert_eq!(value(Affine::new([2.0; 2], [1.0; 2], Relu), [-1.0_f64, 1.0]), [0.0, 3.0]);
+    assert_eq!(
+        bits,
+        [-0.0, f32::MIN_POSITIVE / 4.0, -3.5].map(f32::to_bits)
+    );
+    assert_eq!(
+        value(Affine::new([2.0; 2], [1.0; 2], Relu), [-1.0_f64, 1.0]),
+        [0.0, 3.0]
+    );
 }

@@ -6,8 +6,9 @@ use crate::error::{Error, Result};
 
 /// The activation of a layer, as files and the command line name it.
 ///
-/// It parses from its lower-case name, with its parameter in brackets where it has one:
-/// `leaky_relu(0.2)`, `elu(1.5)`. Without brackets the parameter is the usual one, 0.01 and 1.
+/// It parses from its lower-case name, with its parameters in brackets where it has some:
+/// `leaky_relu(0.2)`, `elu(1.5)`, `clip(0:6)`. Without brackets they are the usual ones: 0.01, 1, and
+/// −1:1.
 /// `swish` is another name of `silu`.
 ///
 /// ```
@@ -45,6 +46,13 @@ pub enum Activation {
     Selu,
     /// z / (1 + |z|).
     Softsign,
+    /// z, held between two numbers, either of which may be infinite.
+    Clip {
+        /// The least value.
+        low: f64,
+        /// The largest value.
+        high: f64,
+    },
     /// z/6 + 1/2, held between 0 and 1.
     HardSigmoid,
     /// z · hard_sigmoid(z).
@@ -52,7 +60,7 @@ pub enum Activation {
 }
 
 /// The names, in the order in which messages list them, with the usual parameters.
-const NAMES: [(&str, Activation); 15] = [
+const NAMES: [(&str, Activation); 16] = [
     ("identity", Activation::Identity),
     ("mish", Activation::Mish),
     ("tanh", Activation::Tanh),
@@ -66,14 +74,21 @@ const NAMES: [(&str, Activation); 15] = [
     ("elu", Activation::Elu(1.0)),
     ("selu", Activation::Selu),
     ("softsign", Activation::Softsign),
+    (
+        "clip",
+        Activation::Clip {
+            low: -1.0,
+            high: 1.0,
+        },
+    ),
     ("hard_sigmoid", Activation::HardSigmoid),
     ("hard_swish", Activation::HardSwish),
 ];
 
 impl Activation {
     /// All activations, those with a parameter with the usual one.
-    pub const ALL: [Self; 15] = {
-        let mut all = [Self::Identity; 15];
+    pub const ALL: [Self; 16] = {
+        let mut all = [Self::Identity; 16];
         let mut i = 0;
         while i < all.len() {
             all[i] = NAMES[i].1;
@@ -105,25 +120,28 @@ impl Activation {
             Self::Elu(_) => "elu",
             Self::Selu => "selu",
             Self::Softsign => "softsign",
+            Self::Clip { .. } => "clip",
             Self::HardSigmoid => "hard_sigmoid",
             Self::HardSwish => "hard_swish",
         }
     }
 
-    /// The same activation with another parameter; `None` where it has none.
-    fn with_parameter(self, parameter: f64) -> Option<Self> {
-        match self {
-            Self::LeakyRelu(_) => Some(Self::LeakyRelu(parameter)),
-            Self::Elu(_) => Some(Self::Elu(parameter)),
+    /// The same activation with other parameters; `None` where it does not have so many.
+    fn with_parameters(self, parameters: &[f64]) -> Option<Self> {
+        match (self, parameters) {
+            (Self::LeakyRelu(_), &[slope]) => Some(Self::LeakyRelu(slope)),
+            (Self::Elu(_), &[alpha]) => Some(Self::Elu(alpha)),
+            (Self::Clip { .. }, &[low, high]) => Some(Self::Clip { low, high }),
             _ => None,
         }
     }
 
-    /// Its parameter: the slope of `leaky_relu`, the α of `elu`.
-    pub(crate) fn parameter(self) -> Option<f64> {
+    /// Its parameters: the slope of `leaky_relu`, the α of `elu`, the ends of `clip`.
+    pub(crate) fn parameters(self) -> Vec<f64> {
         match self {
-            Self::LeakyRelu(parameter) | Self::Elu(parameter) => Some(parameter),
-            _ => None,
+            Self::LeakyRelu(parameter) | Self::Elu(parameter) => vec![parameter],
+            Self::Clip { low, high } => vec![low, high],
+            _ => Vec::new(),
         }
     }
 }
@@ -132,9 +150,10 @@ impl fmt::Display for Activation {
     /// The name, with the parameter in brackets where there is one: it parses back to the same.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())?;
-        match self.parameter() {
-            Some(parameter) => write!(f, "({parameter:?})"),
-            None => Ok(()),
+        let parameters: Vec<_> = self.parameters().iter().map(|p| format!("{p:?}")).collect();
+        match parameters.as_slice() {
+            [] => Ok(()),
+            _ => write!(f, "({})", parameters.join(":")),
         }
     }
 }
@@ -159,16 +178,31 @@ impl FromStr for Activation {
                     .with_help(format!("supported are {}, swish", names.join(", "))),
             );
         };
-        let Some(parameter) = parameter else {
+        let Some(parameters) = parameter else {
             return Ok(usual);
         };
-        match parameter.parse().ok().filter(|p: &f64| p.is_finite()) {
-            Some(parameter) => usual
-                .with_parameter(parameter)
-                .ok_or_else(|| Error::refused(format!("the activation `{name}` has no parameter"))),
-            None => Err(Error::refused(format!(
-                "the parameter of `{name}` is `{parameter}`, not a finite number"
+        let is_clip = matches!(usual, Self::Clip { .. });
+        let numbers: Option<Vec<f64>> = parameters
+            .split(':')
+            .map(|number| number.trim().parse().ok())
+            .collect();
+        let is_allowed = |p: &f64| p.is_finite() || (is_clip && !p.is_nan());
+        let Some(numbers) = numbers.filter(|numbers| numbers.iter().all(is_allowed)) else {
+            return Err(Error::refused(format!(
+                "the parameter of `{name}` is `{parameters}`, not a finite number"
+            )));
+        };
+        match usual.with_parameters(&numbers) {
+            Some(Self::Clip { low, high }) if low > high => Err(Error::refused(format!(
+                "the parameters of `clip` are `{parameters}`, wanted the smaller one first"
             ))),
+            Some(activation) => Ok(activation),
+            None => Err(Error::refused(match usual.parameters().len() {
+                0 => format!("the activation `{name}` has no parameter"),
+                wanted => {
+                    format!("the activation `{name}` has {wanted} parameters, found `{parameters}`")
+                }
+            })),
         }
     }
 }
@@ -191,6 +225,14 @@ mod tests {
                 activation.to_string().parse::<Activation>().unwrap(),
                 activation
             );
+        }
+        for (low, high) in [
+            (0.0, 6.0),
+            (f64::NEG_INFINITY, 1.5),
+            (-1e-300, f64::INFINITY),
+        ] {
+            let clip = Activation::Clip { low, high };
+            assert_eq!(clip.to_string().parse::<Activation>().unwrap(), clip);
         }
         assert_eq!(
             Activation::parse_list("tanh, leaky_relu( 0.2 ),swish").unwrap(),
@@ -223,6 +265,14 @@ mod tests {
         assert_eq!(
             error("elu(inf)").to_string(),
             "the parameter of `elu` is `inf`, not a finite number"
+        );
+        assert_eq!(
+            error("clip(1:0)").to_string(),
+            "the parameters of `clip` are `1:0`, wanted the smaller one first"
+        );
+        assert_eq!(
+            error("clip(1)").to_string(),
+            "the activation `clip` has 2 parameters, found `1`"
         );
         assert_eq!(error("").to_string(), "the activation `` is not supported");
     }

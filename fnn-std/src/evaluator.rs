@@ -1,19 +1,21 @@
 //! The network of a model that is known when the program runs, with the bits of the network that
 //! is known when it is compiled.
 
+mod composite;
 mod packed;
 mod pass;
 mod simd;
 
 use std::{ops::Range, sync::Arc, thread};
 
-use fnn_core::Shape;
+use fnn_core::{Shape, Step};
 
 use crate::{
     error::{Error, Result},
     model::{Model, Precision},
     order::Order,
 };
+use composite::Node;
 use packed::Packed;
 use pass::{Panels, Pass, Wanted};
 use simd::{Simd, Vectors};
@@ -67,16 +69,26 @@ impl Float for f64 {
 ///
 /// It uses the widest vectors of the processor that it runs on, whatever the program was compiled
 /// for. A clone shares the weights and has scratch memory of its own: one clone for each thread.
-/// After the first call of a function nothing allocates.
+/// Where all layers are dense, nothing allocates after the first call of a function.
 #[derive(Debug, Clone)]
 pub struct Evaluator<T> {
-    layers: Arc<[Packed<T>]>,
+    layers: Layers<T>,
     sizes: Arc<[usize]>,
+    steps: Arc<[Step]>,
     order: Order,
     /// Where forward accumulation ends for all columns.
     cut: usize,
     simd: Simd,
     panels: Panels<T>,
+}
+
+/// The layers, packed.
+#[derive(Debug, Clone)]
+enum Layers<T> {
+    /// All of them dense.
+    Dense(Arc<[Packed<T>]>),
+    /// Others among them.
+    Composite(Arc<[Node<T>]>),
 }
 
 impl<T: Float> Evaluator<T> {
@@ -100,15 +112,21 @@ impl<T: Float> Evaluator<T> {
 
     fn with_simd(model: &Model, order: Order, simd: Simd) -> Result<Self> {
         order.check(&model.shape())?;
-        let layers = model.as_dense().ok_or_else(|| {
-            Error::refused("a layer that is not dense, which cannot be evaluated yet")
-        })?;
+        let lanes = simd.lanes::<T>();
+        let layers = match model.as_dense() {
+            Some(layers) => {
+                let layers = layers.into_iter().map(|layer| Packed::new(layer, lanes));
+                Layers::Dense(layers.collect::<Result<_>>()?)
+            }
+            None => {
+                let layers = model.layers().iter().map(|layer| Node::new(layer, lanes));
+                Layers::Composite(layers.collect::<Result<_>>()?)
+            }
+        };
         Ok(Self {
-            layers: layers
-                .into_iter()
-                .map(|layer| Packed::new(layer, simd.lanes::<T>()))
-                .collect::<Result<_>>()?,
+            layers,
             sizes: model.sizes().into(),
+            steps: model.steps().into(),
             order,
             cut: order.cut(&model.shape(), model.inputs()),
             simd,
@@ -128,7 +146,7 @@ impl<T: Float> Evaluator<T> {
 
     /// The sizes of its layers, from which the counts of multiply-adds follow.
     pub fn shape(&self) -> Shape<'_> {
-        Shape::Sizes(&self.sizes)
+        Shape::Steps(&self.steps)
     }
 
     /// After which layer forward accumulation ends for all columns of the Jacobian: 0 is reverse
@@ -295,7 +313,10 @@ impl<T: Float> Evaluator<T> {
     /// nearest cache with the weights of a layer, at most eight.
     fn group_size(&self) -> usize {
         const BYTES: usize = 8 << 10;
-        let longest = self.layers.iter().map(Packed::column).max().unwrap_or(0);
+        let Layers::Dense(layers) = &self.layers else {
+            return 1;
+        };
+        let longest = layers.iter().map(Packed::column).max().unwrap_or(0);
         let columns = if self.cut > 0 {
             1 + self.inputs()
         } else {
@@ -306,14 +327,19 @@ impl<T: Float> Evaluator<T> {
 
     /// Evaluates groups of so many inputs.
     fn pass(&mut self, group: usize, x: &[T], value: &mut [T], wanted: Wanted<'_, T>) {
-        self.simd.run(Pass {
-            layers: &self.layers,
-            group,
-            panels: &mut self.panels,
-            x,
-            value,
-            wanted,
-        });
+        match &self.layers {
+            Layers::Dense(layers) => self.simd.run(Pass {
+                layers,
+                group,
+                panels: &mut self.panels,
+                x,
+                value,
+                wanted,
+            }),
+            Layers::Composite(nodes) => {
+                composite::pass(nodes, self.simd, self.inputs(), x, value, wanted);
+            }
+        }
     }
 
     fn check(&self, x: &[T], value: &[T]) -> Result<()> {

@@ -40,7 +40,7 @@ use crate::{
     evaluator::{Evaluator, Float},
     file::{self, Draft},
     import,
-    model::{Dense, Model, Precision},
+    model::{Layer, Model, Precision},
     order::Order,
 };
 
@@ -335,10 +335,9 @@ impl<'m> Module<'m> {
             f,
             "pub type Network = fnn_core::Network<\n    fnn_core::Chain!["
         )?;
-        let layers = model.as_dense().unwrap_or_default();
-        let runs = runs(&layers);
+        let runs = runs(model.layers());
         for run in &runs {
-            let layer = type_of::<T>(run[0]);
+            let layer = type_of::<T>(&run[0]);
             match run.len() {
                 1 => writeln!(f, "        {layer},")?,
                 depth => writeln!(f, "        [{layer}; {depth}],")?,
@@ -449,21 +448,75 @@ fn arbitrary(columns: usize, rows: usize) -> Result<Rows> {
 }
 
 /// The layers in runs of one type.
-fn runs<'l, 'm>(layers: &'l [&'m Dense]) -> Vec<&'l [&'m Dense]> {
+fn runs(layers: &[Layer]) -> Vec<&[Layer]> {
     layers
         .chunk_by(|a, b| type_of::<f64>(a) == type_of::<f64>(b))
         .collect()
 }
 
-fn type_of<T: Float>(layer: &Dense) -> String {
-    let (inputs, outputs) = (layer.inputs(), layer.outputs());
-    let name = name_of(layer.activation());
-    let scalar = T::NAME;
-    match layer.activation().parameter() {
-        Some(_) => {
-            format!("fnn_core::Dense<{scalar}, {inputs}, {outputs}, fnn_core::{name}<{scalar}>>")
+fn type_of<T: Float>(layer: &Layer) -> String {
+    let (inputs, outputs, scalar) = (layer.inputs(), layer.outputs(), T::NAME);
+    match layer {
+        Layer::Dense(dense) => {
+            let activation = type_of_activation::<T>(dense.activation());
+            format!("fnn_core::Dense<{scalar}, {inputs}, {outputs}, {activation}>")
         }
-        None => format!("fnn_core::Dense<{scalar}, {inputs}, {outputs}, fnn_core::{name}>"),
+        Layer::Affine(affine) => {
+            let activation = type_of_activation::<T>(affine.activation());
+            format!("fnn_core::Affine<{scalar}, {inputs}, {activation}>")
+        }
+        Layer::LayerNorm(_) => format!("fnn_core::LayerNorm<{scalar}, {inputs}>"),
+        Layer::Softmax(_) => format!("fnn_core::Softmax<{scalar}, {inputs}>"),
+        Layer::Select(select) => {
+            let first = select.range().start;
+            format!("fnn_core::Select<{scalar}, {inputs}, {first}, {outputs}>")
+        }
+        Layer::Residual(residual) => {
+            format!(
+                "fnn_core::Residual<{}>",
+                type_of_chain::<T>(residual.layers())
+            )
+        }
+        Layer::Concat(concat) => type_of_branches::<T>(concat.branches()),
+    }
+}
+
+/// The type of layers one after the other, on one line.
+fn type_of_chain<T: Float>(layers: &[Layer]) -> String {
+    match layers {
+        [layer] => type_of::<T>(layer),
+        _ => {
+            let layers: Vec<_> = layers.iter().map(type_of::<T>).collect();
+            format!("fnn_core::Chain![{}]", layers.join(", "))
+        }
+    }
+}
+
+/// Branches are two at a time in `fnn-core`.
+fn type_of_branches<T: Float>(branches: &[Vec<Layer>]) -> String {
+    match branches {
+        [] => String::new(),
+        [branch] => type_of_chain::<T>(branch),
+        [first, rest @ ..] => format!(
+            "fnn_core::Concat<{}, {}, {}>",
+            type_of_chain::<T>(first),
+            type_of_branches::<T>(rest),
+            outputs_of(branches)
+        ),
+    }
+}
+
+/// Outputs of all branches.
+fn outputs_of(branches: &[Vec<Layer>]) -> usize {
+    let last = branches.iter().filter_map(|branch| branch.last());
+    last.map(Layer::outputs).sum()
+}
+
+fn type_of_activation<T: Float>(activation: Activation) -> String {
+    let name = name_of(activation);
+    match activation.parameters().is_empty() {
+        true => format!("fnn_core::{name}"),
+        false => format!("fnn_core::{name}<{}>", T::NAME),
     }
 }
 
@@ -483,40 +536,96 @@ fn name_of(activation: Activation) -> &'static str {
         Activation::Elu(_) => "Elu",
         Activation::Selu => "Selu",
         Activation::Softsign => "Softsign",
+        Activation::Clip { .. } => "Clip",
         Activation::HardSigmoid => "HardSigmoid",
         Activation::HardSwish => "HardSwish",
     }
 }
 
-fn print_layer<T: Float>(f: &mut String, indent: &str, layer: &Dense) -> fmt::Result {
-    writeln!(f, "{indent}// {}", one_line(layer.name()))?;
-    writeln!(f, "{indent}fnn_core::Dense::from_columns(")?;
+/// The value of an activation.
+fn activation<T: Float>(activation: Activation) -> String {
+    let name = name_of(activation);
+    let of = |x: f64| number(T::from_f64(x));
+    match activation {
+        Activation::LeakyRelu(slope) => format!("fnn_core::{name} {{ slope: {} }}", of(slope)),
+        Activation::Elu(alpha) => format!("fnn_core::{name} {{ alpha: {} }}", of(alpha)),
+        Activation::Clip { low, high } => {
+            format!(
+                "fnn_core::{name} {{ low: {}, high: {} }}",
+                of(low),
+                of(high)
+            )
+        }
+        _ => format!("fnn_core::{name}"),
+    }
+}
+
+fn print_layer<T: Float>(f: &mut String, indent: &str, layer: &Layer) -> fmt::Result {
     let inner = format!("{indent}    ");
-    writeln!(f, "{inner}[")?;
-    for column in layer.columns() {
-        print_numbers(f, &format!("{inner}    "), column.map(T::from_f64))?;
+    let rounded = |numbers: &[f64]| -> Vec<T> { numbers.iter().map(|&x| T::from_f64(x)).collect() };
+    if layer.inside().is_empty() {
+        writeln!(f, "{indent}// {}", one_line(layer.name()))?;
     }
-    writeln!(f, "{inner}],")?;
-    print_numbers(f, &inner, layer.bias().iter().map(|&b| T::from_f64(b)))?;
-    let name = name_of(layer.activation());
-    match layer.activation() {
-        Activation::LeakyRelu(slope) => {
-            writeln!(
-                f,
-                "{inner}fnn_core::{name} {{ slope: {} }},",
-                number(T::from_f64(slope))
-            )?;
+    match layer {
+        Layer::Dense(dense) => {
+            writeln!(f, "{indent}fnn_core::Dense::from_columns(")?;
+            writeln!(f, "{inner}[")?;
+            for column in dense.columns() {
+                print_numbers(f, &format!("{inner}    "), column.map(T::from_f64))?;
+            }
+            writeln!(f, "{inner}],")?;
+            print_numbers(f, &inner, rounded(dense.bias()).into_iter())?;
+            writeln!(f, "{inner}{},", activation::<T>(dense.activation()))?;
+            writeln!(f, "{indent}),")
         }
-        Activation::Elu(alpha) => {
-            writeln!(
-                f,
-                "{inner}fnn_core::{name} {{ alpha: {} }},",
-                number(T::from_f64(alpha))
-            )?;
+        Layer::Affine(affine) => {
+            writeln!(f, "{indent}fnn_core::Affine::new(")?;
+            print_numbers(f, &inner, rounded(affine.scale()).into_iter())?;
+            print_numbers(f, &inner, rounded(affine.shift()).into_iter())?;
+            writeln!(f, "{inner}{},", activation::<T>(affine.activation()))?;
+            writeln!(f, "{indent}),")
         }
-        _ => writeln!(f, "{inner}fnn_core::{name},")?,
+        Layer::LayerNorm(norm) => {
+            writeln!(f, "{indent}fnn_core::LayerNorm::new(")?;
+            print_numbers(f, &inner, rounded(norm.scale()).into_iter())?;
+            print_numbers(f, &inner, rounded(norm.shift()).into_iter())?;
+            writeln!(f, "{inner}{},", number(T::from_f64(norm.epsilon())))?;
+            writeln!(f, "{indent}),")
+        }
+        Layer::Softmax(_) => writeln!(f, "{indent}fnn_core::Softmax::new(),"),
+        Layer::Select(_) => writeln!(f, "{indent}fnn_core::Select::new(),"),
+        Layer::Residual(residual) => {
+            writeln!(f, "{indent}fnn_core::Residual::new(")?;
+            print_chain::<T>(f, &inner, residual.layers())?;
+            writeln!(f, "{indent}),")
+        }
+        Layer::Concat(concat) => print_branches::<T>(f, indent, concat.branches()),
     }
-    writeln!(f, "{indent}),")
+}
+
+fn print_chain<T: Float>(f: &mut String, indent: &str, layers: &[Layer]) -> fmt::Result {
+    if let [layer] = layers {
+        return print_layer::<T>(f, indent, layer);
+    }
+    writeln!(f, "{indent}fnn_core::chain![")?;
+    for layer in layers {
+        print_layer::<T>(f, &format!("{indent}    "), layer)?;
+    }
+    writeln!(f, "{indent}],")
+}
+
+fn print_branches<T: Float>(f: &mut String, indent: &str, branches: &[Vec<Layer>]) -> fmt::Result {
+    match branches {
+        [] => Ok(()),
+        [branch] => print_chain::<T>(f, indent, branch),
+        [first, rest @ ..] => {
+            let inner = format!("{indent}    ");
+            writeln!(f, "{indent}fnn_core::Concat::new(")?;
+            print_chain::<T>(f, &inner, first)?;
+            print_branches::<T>(f, &inner, rest)?;
+            writeln!(f, "{indent}),")
+        }
+    }
 }
 
 /// An array of numbers, on one line where they fit.
@@ -543,6 +652,10 @@ fn print_numbers<T: Float>(
 
 /// The shortest text that the compiler reads back to the same bits.
 fn number<T: Float>(x: T) -> String {
+    if x.to_f64().is_infinite() {
+        let sign = if x.to_f64() < 0.0 { "NEG_" } else { "" };
+        return format!("{}::{sign}INFINITY", T::NAME);
+    }
     match T::PRECISION {
         Precision::F32 => format!("{:?}", x.to_f64() as f32),
         Precision::F64 => format!("{:?}", x.to_f64()),

@@ -4,7 +4,7 @@ mod layer;
 
 use std::{fmt, ops::Range, str::FromStr};
 
-use fnn_core::Shape;
+use fnn_core::{Shape, Step};
 
 pub use layer::{Affine, Concat, Dense, Layer, LayerNorm, Residual, Select, Softmax};
 
@@ -18,8 +18,9 @@ use crate::error::{Error, Result};
 #[derive(Debug, Clone, PartialEq)]
 pub struct Model {
     layers: Vec<Layer>,
-    /// Inputs, then the neurons of each layer.
+    /// Inputs, then the outputs of each layer.
     sizes: Vec<usize>,
+    steps: Vec<Step>,
     precision: Precision,
     inputs: Option<Vec<String>>,
     outputs: Option<Vec<String>>,
@@ -98,9 +99,11 @@ impl Model {
         }
         let sizes = [first.inputs()].into_iter();
         let sizes = sizes.chain(layers.iter().map(Layer::outputs)).collect();
+        let steps = layers.iter().map(Layer::step).collect();
         Ok(Self {
             layers,
             sizes,
+            steps,
             precision,
             inputs: None,
             outputs: None,
@@ -219,15 +222,20 @@ impl Model {
         &self.sizes
     }
 
+    /// Its layers as `fnn-core` counts their costs.
+    pub(crate) fn steps(&self) -> &[Step] {
+        &self.steps
+    }
+
     /// Its sizes as `fnn-core` counts with them: parameters, multiply-adds, the cheapest order of
     /// accumulation.
     pub fn shape(&self) -> Shape<'_> {
-        Shape::Sizes(&self.sizes)
+        Shape::Steps(&self.steps)
     }
 
     /// Weights and biases.
     pub fn parameters(&self) -> usize {
-        self.layers.iter().map(|layer| layer.numbers().len()).sum()
+        self.shape().parameters()
     }
 
     /// Its layers, where all are dense; `None` where one is of another kind.

@@ -28,8 +28,8 @@ impl Order {
     pub(crate) fn cut(self, shape: &Shape<'_>, columns: usize) -> usize {
         match self {
             Self::Auto => shape.best_cut(columns),
-            Self::Reverse if shape.depth() > 1 => 0,
-            Self::Cut(cut) if cut < shape.depth() && shape.depth() > 1 => cut,
+            Self::Reverse if shape.has_orders() => 0,
+            Self::Cut(cut) if cut < shape.depth() && shape.has_orders() => cut,
             _ => shape.depth(),
         }
     }

@@ -190,6 +190,11 @@ pub fn activate(activation: Activation, z: f64) -> (f64, f64) {
             (LAMBDA * f, LAMBDA * slope)
         }
         Activation::Softsign => (z / (1.0 + z.abs()), (1.0 + z.abs()).powi(2).recip()),
+        Activation::Clip { low, high } => match z {
+            _ if z <= low => (low, 0.0),
+            _ if z >= high => (high, 0.0),
+            _ => (z, 1.0),
+        },
         Activation::HardSigmoid => hard_sigmoid(z),
         Activation::HardSwish => {
             // Outside it is 0 or z, exactly.

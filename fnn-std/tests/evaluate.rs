@@ -3,9 +3,9 @@
 mod random;
 
 use fnn_core::{
-    Activation as Function, Auto, Chain, Cut, Dense, Elu, Forward, Gelu, GeluTanh, HardSigmoid,
-    HardSwish, Identity, Layer, LeakyRelu, Mish, Network, Relu, Reverse, SVector, Selu, Sigmoid,
-    Silu, Softplus, Softsign, Tanh, Workspace, nalgebra::Const,
+    Activation as Function, Auto, Chain, Clip, Cut, Dense, Elu, Forward, Gelu, GeluTanh,
+    HardSigmoid, HardSwish, Identity, Layer, LeakyRelu, Mish, Network, Relu, Reverse, SVector,
+    Selu, Sigmoid, Silu, Softplus, Softsign, Tanh, Workspace, nalgebra::Const,
 };
 use fnn_std::{Activation, Evaluator, Float, Model, Order, Precision, model};
 use random::Random;
@@ -195,6 +195,11 @@ fn every_activation() {
                 Relu, Selu, Softsign, HardSigmoid, HardSwish);
             for slope in [0.01, 0.3] {
                 let (f, name) = (LeakyRelu { slope: slope as $T }, Activation::LeakyRelu(slope));
+                check!($T, $precision, 5-7 f, name; 7-3 f, name);
+            }
+            for (low, high) in [(0.0, 0.3), (f64::NEG_INFINITY, 0.1)] {
+                let f = Clip { low: low as $T, high: high as $T };
+                let name = Activation::Clip { low, high };
                 check!($T, $precision, 5-7 f, name; 7-3 f, name);
             }
             for alpha in [1.0, 0.7] {

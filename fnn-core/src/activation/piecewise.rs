@@ -47,6 +47,34 @@ impl<T: Scalar> Activation<T> for LeakyRelu<T> {
     }
 }
 
+/// The clip, f(z) = z between `low` and `high`, `low` before and `high` after: ReLU6, the hard
+/// hyperbolic tangent, the limits of an actuator. Where `low` is above `high`, f is `high`.
+///
+/// f′(z) is 1 inside the interval and 0 at both of its ends and outside, as that of PyTorch's
+/// `hardtanh`. Exact.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Clip<T> {
+    /// The least value.
+    pub low: T,
+    /// The largest value.
+    pub high: T,
+}
+
+impl<T: Scalar> Activation<T> for Clip<T> {
+    #[inline(always)]
+    fn value_and_slope(self, z: T) -> (T, T) {
+        let value = z.at_least(self.low).at_most(self.high);
+        // The comparisons leave NaN to the last branch.
+        if z > self.low && z < self.high {
+            (value, T::ONE)
+        } else if z <= self.low || z >= self.high {
+            (value, T::ZERO)
+        } else {
+            (z, z)
+        }
+    }
+}
+
 /// The hard sigmoid, f(z) = (z + 3)/6 between −3 and 3, 0 before and 1 after.
 ///
 /// f′(z) is ⅙ inside the interval and 0 at both of its ends and outside, as in PyTorch.

@@ -29,21 +29,8 @@ impl<T: Float> Packed<T> {
     /// # Errors
     /// A number that is too large for the format `T`.
     pub(super) fn new(layer: &Dense, lanes: usize) -> Result<Self> {
-        let number = |w: f64| {
-            let rounded = T::from_f64(w);
-            if rounded.to_f64().is_infinite() {
-                return Err(Error::refused(format!(
-                    "the layer of `{}` holds {w:e}, which is too large for {}",
-                    layer.name(),
-                    T::PRECISION
-                ))
-                .with_help("evaluate it with --precision f64"));
-            }
-            Ok(rounded)
-        };
-        if let Some(parameter) = layer.activation().parameter() {
-            number(parameter)?;
-        }
+        let number = |w: f64| rounded(layer.name(), w);
+        check_parameters::<T>(layer.name(), layer.activation())?;
         let (inputs, outputs) = (layer.inputs(), layer.outputs());
         let mut weight = vec![T::ZERO; outputs.next_multiple_of(lanes) * inputs];
         for (i, row) in layer.rows().enumerate() {
@@ -81,7 +68,7 @@ impl<T: Float> Packed<T> {
     }
 
     /// `weight[i][j]`.
-    fn at(&self, i: usize, j: usize) -> T {
+    pub(super) fn at(&self, i: usize, j: usize) -> T {
         let (block, lane) = (i / self.lanes, i % self.lanes);
         self.weight[(block * self.inputs + j) * self.lanes + lane]
     }
@@ -197,4 +184,33 @@ impl<T: Float> Packed<T> {
             transposed
         })
     }
+}
+
+/// The number of the format `T` that is nearest to a number of the layer with this name.
+///
+/// # Errors
+/// A number that is too large for the format.
+pub(super) fn rounded<T: Float>(layer: &str, number: f64) -> Result<T> {
+    let rounded = T::from_f64(number);
+    if rounded.to_f64().is_infinite() {
+        return Err(Error::refused(format!(
+            "the layer of `{layer}` holds {number:e}, which is too large for {}",
+            T::PRECISION
+        ))
+        .with_help("evaluate it with --precision f64"));
+    }
+    Ok(rounded)
+}
+
+/// Refuses an activation of which a finite parameter is too large for the format `T`.
+///
+/// # Errors
+/// That.
+pub(super) fn check_parameters<T: Float>(layer: &str, activation: Activation) -> Result<()> {
+    for parameter in activation.parameters() {
+        if parameter.is_finite() {
+            rounded::<T>(layer, parameter)?;
+        }
+    }
+    Ok(())
 }

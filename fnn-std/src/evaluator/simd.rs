@@ -322,6 +322,10 @@ where
                 Activation::LeakyRelu(slope_below) => {
                     apply(fnn_core::LeakyRelu { slope: T::from_f64(slope_below) }, z, wanted);
                 }
+                Activation::Clip { low, high } => {
+                    let (low, high) = (T::from_f64(low), T::from_f64(high));
+                    apply(fnn_core::Clip { low, high }, z, wanted);
+                }
                 Activation::Elu(alpha) => {
                     apply(fnn_core::Elu { alpha: T::from_f64(alpha) }, z, wanted);
                 }

@@ -2,6 +2,8 @@
 
 use std::ops::Range;
 
+use fnn_core::{Shape, Step};
+
 use super::{Tensor, WIDEST};
 use crate::{
     activation::Activation,
@@ -185,6 +187,23 @@ impl Layer {
         }
     }
 
+    /// What it costs.
+    pub(super) fn step(&self) -> Step {
+        let (inputs, outputs) = (self.inputs(), self.outputs());
+        match self {
+            Self::Dense(_) => Step::dense(inputs, outputs),
+            Self::Affine(_) => Step::affine(inputs),
+            Self::LayerNorm(_) => Step::map(inputs, outputs, inputs + 1, 2 * inputs, 0),
+            Self::Softmax(_) => Step::map(inputs, outputs, inputs, 0, 0),
+            Self::Select(_) => Step::select(inputs, outputs),
+            Self::Residual(residual) => Step::residual(&Shape::Steps(&steps(&residual.layers))),
+            Self::Concat(concat) => {
+                let branches: Vec<_> = concat.branches.iter().map(|b| steps(b)).collect();
+                step_of_branches(&branches)
+            }
+        }
+    }
+
     /// The size of the widest layer inside, its own inputs and outputs among them.
     pub(super) fn widest(&self) -> usize {
         let inside = self.inside().into_iter().flatten().map(Self::widest);
@@ -192,6 +211,21 @@ impl Layer {
             .chain([self.inputs(), self.outputs()])
             .max()
             .unwrap_or(0)
+    }
+}
+
+fn steps(layers: &[Layer]) -> Vec<Step> {
+    layers.iter().map(Layer::step).collect()
+}
+
+/// Branches are two at a time in `fnn-core`.
+fn step_of_branches(branches: &[Vec<Step>]) -> Step {
+    match branches {
+        [first, second] => Step::concat(&Shape::Steps(first), &Shape::Steps(second)),
+        [first, rest @ ..] => {
+            Step::concat(&Shape::Steps(first), &Shape::Step(step_of_branches(rest)))
+        }
+        [] => unreachable!("a concatenation has two branches at least"),
     }
 }
 
