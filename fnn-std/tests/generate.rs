@@ -1,5 +1,6 @@
 //! Generated modules compile without a warning, and replay their records; changed ones do not.
 
+mod described;
 mod random;
 
 use std::{
@@ -9,7 +10,7 @@ use std::{
 };
 
 use fnn_std::{
-    Activation, Model, Precision, Rows,
+    Activation, Model, Order, Precision, Rows,
     generate::{self, Module},
     import,
     model::{Dense, Source, Tensor},
@@ -96,13 +97,23 @@ fn modules_compile_and_replay() {
         Activation::LeakyRelu(0.1),
         Activation::LeakyRelu(0.3),
         Activation::Elu(-1e-3),
+        Activation::Clip {
+            low: f64::NEG_INFINITY,
+            high: 0.1,
+        },
     ]);
-    let every = random.model(&[3; 19], &all, Precision::F64);
+    let every = random.model(&[3; 21], &all, Precision::F64);
     modules.push(("every_f64", text(&Module::new(&every).records(3))));
     modules.push((
         "every_f32",
         text(&Module::new(&every).records(3).precision(Precision::F32)),
     ));
+
+    // Every kind of layer.
+    let layers = described::everything();
+    modules.push(("layers_f32", text(&Module::new(&layers).records(3))));
+    let wide = Module::new(&layers).records(3).precision(Precision::F64);
+    modules.push(("layers_f64", text(&wide.order(Order::Cut(4)))));
 
     // Numbers that take care to print.
     let numbers = [
@@ -142,7 +153,7 @@ fn modules_compile_and_replay() {
     let (found, changed) = stdout.rsplit_once("changed: ").unwrap();
     assert_eq!(
         found,
-        "repeated: 16 records\nevery_f64: 3 records\nevery_f32: 3 records\nodd: 1 records\n\
+        "repeated: 16 records\nevery_f64: 3 records\nevery_f32: 3 records\nlayers_f32: 3 records\nlayers_f64: 3 records\nodd: 1 records\n\
          without: 0 records\n"
     );
     assert!(changed.starts_with("record 0, output 0, derivative by input 0: expected "));

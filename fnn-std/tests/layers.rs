@@ -1,21 +1,14 @@
 //! Models with every kind of layer: the bits of `fnn-core`, the numbers of the reference, and a
 //! module that compiles.
 
+mod described;
+
+use described::{everything, numbers};
 use fnn_core::{
     Affine, Auto, Chain, Concat, Cut, Dense, Forward, Identity, Layer, LayerNorm, Network,
     Residual, Reverse, SVector, Select, Softmax, Tanh, Workspace, chain, nalgebra::Const,
 };
-use fnn_std::{
-    Activation, Evaluator, Float, Model, Order, Precision,
-    model::{self, Tensor},
-    reference,
-};
-
-/// Numbers of f32 between -1 and 1 that look random.
-fn numbers(count: usize, seed: usize) -> Vec<f64> {
-    let number = |k: usize| ((k * k + 7 * k + 13 * seed + 1) as f32 * 0.61).sin();
-    (0..count).map(|k| number(k).into()).collect()
-}
+use fnn_std::{Activation, Evaluator, Float, Model, Order, Precision, model, reference};
 
 fn array<T: Float, const COUNT: usize>(seed: usize) -> [T; COUNT] {
     let numbers = numbers(COUNT, seed);
@@ -37,55 +30,6 @@ fn norm<T: Float, const SIZE: usize>(seed: usize) -> LayerNorm<T, SIZE> {
         array(seed + 1),
         T::from_f64(f64::from(1e-5_f32)),
     )
-}
-
-/// The same layers of a model.
-mod described {
-    use super::*;
-
-    pub(super) fn dense(inputs: usize, outputs: usize, seed: usize) -> model::Layer {
-        let rows = (0..outputs).flat_map(|i| numbers(inputs, seed + 3 * i));
-        let tensor = |name: &str, shape: Vec<usize>, numbers| Tensor {
-            name: format!("{seed}.{name}"),
-            shape,
-            numbers,
-        };
-        let weight = tensor("weight", vec![outputs, inputs], rows.collect());
-        let bias = tensor("bias", vec![outputs], numbers(outputs, seed + 1));
-        model::Dense::new(weight, Some(bias), Activation::Tanh)
-            .unwrap()
-            .into()
-    }
-
-    pub(super) fn affine(size: usize, seed: usize) -> model::Layer {
-        let (scale, shift) = (numbers(size, seed), numbers(size, seed + 5));
-        model::Affine::new(format!("{seed}"), scale, shift, Activation::Tanh)
-            .unwrap()
-            .into()
-    }
-
-    pub(super) fn norm(size: usize, seed: usize) -> model::Layer {
-        let (scale, shift) = (numbers(size, seed), numbers(size, seed + 1));
-        model::LayerNorm::new(format!("{seed}"), scale, shift, f64::from(1e-5_f32))
-            .unwrap()
-            .into()
-    }
-
-    pub(super) fn softmax(size: usize) -> model::Layer {
-        model::Softmax::new("softmax", size).unwrap().into()
-    }
-
-    pub(super) fn select(inputs: usize, range: std::ops::Range<usize>) -> model::Layer {
-        model::Select::new("select", inputs, range).unwrap().into()
-    }
-
-    pub(super) fn residual(layers: Vec<model::Layer>) -> model::Layer {
-        model::Residual::new(layers).unwrap().into()
-    }
-
-    pub(super) fn concat(branches: Vec<Vec<model::Layer>>) -> model::Layer {
-        model::Concat::new(branches).unwrap().into()
-    }
 }
 
 /// Both ways of evaluating the same layers, in one order: every bit, of all that can be asked for.
@@ -207,29 +151,9 @@ fn all<T: Float>() -> All<T> {
     ]
 }
 
-fn all_described() -> Model {
-    use described::*;
-    let layers = vec![
-        affine(6, 1),
-        residual(vec![dense(6, 4, 2), dense(4, 6, 3)]),
-        norm(6, 4),
-        concat(vec![
-            vec![select(6, 1..4), dense(3, 5, 6)],
-            vec![select(6, 0..6)],
-            vec![residual(vec![residual(vec![affine(6, 7)])])],
-        ]),
-        residual(vec![dense(17, 17, 8)]),
-        residual(vec![dense(17, 17, 9)]),
-        dense(17, 4, 10),
-        softmax(4),
-        affine(4, 11),
-    ];
-    Model::new(layers, Precision::F32).unwrap()
-}
-
 #[test]
 fn every_kind_in_every_order() {
-    check!(all, all_described,
+    check!(all, everything,
         Auto => Order::Auto, Forward => Order::Forward, Reverse => Order::Reverse,
         Cut<1> => Order::Cut(1), Cut<2> => Order::Cut(2), Cut<3> => Order::Cut(3),
         Cut<4> => Order::Cut(4), Cut<5> => Order::Cut(5), Cut<6> => Order::Cut(6),

@@ -179,6 +179,10 @@ fn activate(activation: Activation, z: Dual64) -> Dual64 {
         Activation::Elu(alpha) => z.exp_m1() * alpha,
         Activation::Selu if z.re > 0.0 => z * 1.050_700_987_355_480_5,
         Activation::Selu => z.exp_m1() * (1.050_700_987_355_480_5 * 1.673_263_242_354_377_2),
+        Activation::Clip { low, high } if z.re <= low || z.re >= high => {
+            Dual64::from_re(z.re.clamp(low, high))
+        }
+        Activation::Clip { .. } => z,
         Activation::Softsign if z.re < 0.0 => z / (-z + 1.0),
         Activation::Softsign => z / (z + 1.0),
         Activation::HardSigmoid | Activation::HardSwish => {

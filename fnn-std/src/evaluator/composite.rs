@@ -150,7 +150,7 @@ impl<T: Float> Node<T> {
     fn slopes(&self, simd: Simd, mut x: Vec<T>, tape: &mut Tape<T>) -> Vec<T> {
         match self {
             Self::Dense(layer) => {
-                let mut sums = product(simd, layer, &vec![x], Side::Outputs { values: 1 });
+                let mut sums = product(simd, layer, &[x], Side::Outputs { values: 1 });
                 tape.push(activated(simd, layer.activation, &mut sums[0]));
                 sums.swap_remove(0)
             }
