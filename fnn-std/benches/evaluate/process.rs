@@ -114,34 +114,55 @@ impl<T: Float> Contender<T> for There {
 
 /// Answers for `fnn-std` until there is nothing more to read.
 pub(crate) fn serve(networks: &[Network]) -> Result<()> {
+    let mut all = Vec::new();
+    for network in networks {
+        all.push((
+            &network.name,
+            Ready::<f32>::new(network)?,
+            Ready::<f64>::new(network)?,
+        ));
+    }
     println!("{}", env!("CARGO_PKG_VERSION"));
     for line in io::stdin().lines() {
         let line = line?;
         let [request, name, precision, number] = line.split(' ').collect::<Vec<_>>()[..] else {
             return Err(format!("not a request: {line}").into());
         };
-        let network = networks.iter().find(|network| network.name == name);
-        let network = network.ok_or_else(|| format!("not a network: {name}"))?;
+        let found = all.iter_mut().find(|(network, ..)| *network == name);
+        let (_, in_f32, in_f64) = found.ok_or_else(|| format!("not a network: {name}"))?;
         let number = number.parse()?;
         let answer = match precision {
-            "f32" => answer::<f32>(request, network, number)?,
-            _ => answer::<f64>(request, network, number)?,
+            "f32" => in_f32.answer(request, number)?,
+            _ => in_f64.answer(request, number)?,
         };
         println!("{answer}");
     }
     Ok(())
 }
 
-fn answer<T: Float>(request: &str, network: &Network, number: usize) -> Result<String> {
-    let mut evaluator = evaluator::evaluate::<T>(network)?;
-    let points = contender::points_of(network);
-    if request == "time" {
-        // The evaluator is new: its first evaluation allocates.
-        evaluator.time(&points, 1)?;
-        return Ok(evaluator.time(&points, number)?.to_string());
+/// An evaluator that stays from one request to the next, as those of the asking process do.
+struct Ready<T> {
+    evaluator: Box<dyn Contender<T>>,
+    points: Vec<Vec<T>>,
+}
+
+impl<T: Float> Ready<T> {
+    fn new(network: &Network) -> Result<Self> {
+        Ok(Self {
+            evaluator: evaluator::evaluate(network)?,
+            points: contender::points_of(network),
+        })
     }
-    let found = evaluator.outcome(&points, number)?;
-    let numbers = found.value.iter().chain(found.jacobian.iter().flatten());
-    let numbers: Vec<_> = numbers.map(f64::to_string).collect();
-    Ok(numbers.join(" "))
+
+    fn answer(&mut self, request: &str, number: usize) -> Result<String> {
+        if request == "time" {
+            // This process has waited: its first evaluations fetch code and weights again.
+            self.evaluator.time(&self.points, self.points.len())?;
+            return Ok(self.evaluator.time(&self.points, number)?.to_string());
+        }
+        let found = self.evaluator.outcome(&self.points, number)?;
+        let numbers = found.value.iter().chain(found.jacobian.iter().flatten());
+        let numbers: Vec<_> = numbers.map(f64::to_string).collect();
+        Ok(numbers.join(" "))
+    }
 }
