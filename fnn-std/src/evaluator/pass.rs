@@ -162,14 +162,13 @@ impl<T: Float> Pass<'_, T> {
             layer.sums(simd, (front, length), back, columns, group);
             length = layer.column();
             let (values, rest) = back.split_at_mut(group * length);
-            let slope = match &self.wanted {
-                Wanted::Value => None,
-                _ => Some(&mut slopes[at..][..group * length]),
-            };
+            let slope = &mut slopes[at..][..group * length];
             at += group * length;
-            if let Some(slope) = activate(layer.activation, values, slope)
-                && tangents > 0
-            {
+            match &self.wanted {
+                Wanted::Value => activate(simd, layer.activation, values, None),
+                _ => activate(simd, layer.activation, values, Some(&mut *slope)),
+            }
+            if tangents > 0 {
                 let rest = &mut rest[..group * tangents * length];
                 match unit {
                     Some(inputs) => layer.first_tangents(simd, inputs, slope, rest),

@@ -304,52 +304,71 @@ pub(super) fn scale<T: Float, S: pulp::Simd>(
 }
 
 /// Turns the sums `z` into values, and gives the slopes there where they are wanted.
+///
+/// A function of its own, but compiled for these vectors too: within that of a whole evaluation the
+/// constants of every activation would compete for registers.
 #[inline(always)]
-pub(super) fn activate<'a, T: Float>(
+pub(super) fn activate<T: Float, S: pulp::Simd>(
+    simd: S,
     activation: Activation,
     z: &mut [T],
-    mut slope: Option<&'a mut [T]>,
-) -> Option<&'a [T]>
+    slope: Option<&mut [T]>,
+) {
+    simd.vectorize(Activate {
+        activation,
+        z,
+        slope,
+    });
+}
+
+struct Activate<'a, T> {
+    activation: Activation,
+    z: &'a mut [T],
+    slope: Option<&'a mut [T]>,
+}
+
+impl<T: Float> WithSimd for Activate<'_, T>
 where
     fnn_core::Identity: Function<T>,
 {
-    let wanted = slope.as_deref_mut();
-    /// With the function of fnn-core that the name stands for.
-    macro_rules! with {
-        ($($name:ident),*) => {
-            match activation {
-                $(Activation::$name => apply(fnn_core::$name, z, wanted),)*
-                Activation::LeakyRelu(slope_below) => {
-                    apply(fnn_core::LeakyRelu { slope: T::from_f64(slope_below) }, z, wanted);
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: pulp::Simd>(self, _: S) {
+        let Self {
+            activation,
+            z,
+            slope,
+        } = self;
+        /// With the function of fnn-core that the name stands for.
+        macro_rules! with {
+            ($($name:ident),*) => {
+                match activation {
+                    $(Activation::$name => apply(fnn_core::$name, z, slope),)*
+                    Activation::LeakyRelu(slope_below) => {
+                        apply(fnn_core::LeakyRelu { slope: T::from_f64(slope_below) }, z, slope);
+                    }
+                    Activation::Elu(alpha) => {
+                        apply(fnn_core::Elu { alpha: T::from_f64(alpha) }, z, slope);
+                    }
                 }
-                Activation::Clip { low, high } => {
-                    let (low, high) = (T::from_f64(low), T::from_f64(high));
-                    apply(fnn_core::Clip { low, high }, z, wanted);
-                }
-                Activation::Elu(alpha) => {
-                    apply(fnn_core::Elu { alpha: T::from_f64(alpha) }, z, wanted);
-                }
-            }
-        };
-    }
-    with!(
-        Identity,
-        Mish,
-        Tanh,
-        Sigmoid,
-        Softplus,
-        Silu,
-        Gelu,
-        GeluTanh,
-        Relu,
-        Selu,
-        Softsign,
-        HardSigmoid,
-        HardSwish
-    );
-    match slope {
-        Some(slope) => Some(slope),
-        None => None,
+            };
+        }
+        with!(
+            Identity,
+            Mish,
+            Tanh,
+            Sigmoid,
+            Softplus,
+            Silu,
+            Gelu,
+            GeluTanh,
+            Relu,
+            Selu,
+            Softsign,
+            HardSigmoid,
+            HardSwish
+        );
     }
 }
 
