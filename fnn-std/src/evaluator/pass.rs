@@ -42,8 +42,8 @@ pub(super) enum Wanted<'a, T> {
 
 /// The layers, the inputs one after the other, and where the results go.
 ///
-/// All of it is inlined into the one function that `pulp` compiles for a kind of vectors, so each
-/// step of a layer is written at one place here.
+/// It is entered once, through [`Simd::run`](super::simd::Simd::run), and stays in code for one kind
+/// of vectors; what it calls is either inlined or entered with `vectorize`.
 #[derive(Debug)]
 pub(super) struct Pass<'a, T> {
     pub(super) layers: &'a [Packed<T>],

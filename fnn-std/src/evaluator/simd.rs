@@ -3,6 +3,12 @@
 //! They are the loops of `fnn-core` again, for sizes known at run time: every sum in the same order,
 //! product and sum rounded each, so that the bits do not depend on the width of the vectors, and the
 //! widest can be taken that there are, whatever the program was compiled for.
+//!
+//! A kind of vectors is chosen once for a whole evaluation. Within it, sums and activations are
+//! functions of their own, entered with `vectorize`: inlined at every step of a layer they take the
+//! same time, and the crate twice as long to compile. What works on vectors is written as loops, not
+//! with closures: one that is not inlined is compiled without the vectors, and where the closures of
+//! a tile were not, a batch took four times as long.
 
 use fnn_core::Activation as Function;
 use pulp::WithSimd;
@@ -53,8 +59,8 @@ impl Simd {
         }
     }
 
-    /// Runs the operation, compiled for these vectors: all of it that is inlined. Entering takes as
-    /// long as a layer of few neurons, so that a whole evaluation is one operation.
+    /// Runs the operation, compiled for these vectors. A whole evaluation is one operation; those
+    /// within it are calls from code for these vectors to code for these vectors.
     #[inline(always)]
     pub(super) fn run<Op: WithSimd>(self, op: Op) -> Op::Output {
         match self {
@@ -179,9 +185,20 @@ pub(super) struct Sums<'a, T> {
 const TILE: usize = 6;
 
 impl<T: Float> Sums<'_, T> {
-    /// Computes them.
+    /// Computes them, in a function of its own, compiled for these vectors: there is one, however
+    /// many steps of a layer have sums.
     #[inline(always)]
     pub(super) fn sum<S: pulp::Simd>(mut self, simd: S) {
+        // By reference: copying it takes as long as a layer of few neurons.
+        simd.vectorize(&mut self);
+    }
+}
+
+impl<T: Float> WithSimd for &mut Sums<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: pulp::Simd>(self, simd: S) {
         let columns = self.columns;
         let tiles = columns.div_ceil(TILE);
         let mut column = 0;
@@ -202,7 +219,9 @@ impl<T: Float> Sums<'_, T> {
             }
         }
     }
+}
 
+impl<T: Float> Sums<'_, T> {
     /// All rows of `COLS` columns, `MOST` blocks at a time, then what is left.
     #[inline(always)]
     fn rows<S: pulp::Simd, const MOST: usize, const COLS: usize>(
@@ -234,7 +253,6 @@ impl<T: Float> Sums<'_, T> {
         column: usize,
     ) {
         let terms = self.terms;
-        // Loops, not closures: these would be functions of their own, without the vectors.
         let vectors = T::vectors::<S>(self.left);
         let mut left: [&[T::Vector<S>]; BLOCKS] = [&[]; BLOCKS];
         for b in 0..BLOCKS {
@@ -305,8 +323,7 @@ pub(super) fn scale<T: Float, S: pulp::Simd>(
 
 /// Turns the sums `z` into values, and gives the slopes there where they are wanted.
 ///
-/// A function of its own, but compiled for these vectors too: within that of a whole evaluation the
-/// constants of every activation would compete for registers.
+/// A function of its own, compiled for these vectors, as the sums are.
 #[inline(always)]
 pub(super) fn activate<T: Float, S: pulp::Simd>(
     simd: S,
