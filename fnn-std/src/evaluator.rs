@@ -310,9 +310,9 @@ impl<T: Float> Evaluator<T> {
     }
 
     /// How many inputs of a batch are evaluated side by side: as many as their panels fit in the
-    /// nearest cache with the weights of a layer, at most eight.
+    /// nearest cache with the weights of a layer, at most as many as were found to gain anything.
     fn group_size(&self) -> usize {
-        const BYTES: usize = 8 << 10;
+        const BYTES: usize = 16 << 10;
         let Layers::Dense(layers) = &self.layers else {
             return 1;
         };
@@ -322,7 +322,7 @@ impl<T: Float> Evaluator<T> {
         } else {
             self.outputs()
         };
-        (BYTES / (columns * longest * size_of::<T>()).max(1)).clamp(1, 8)
+        (BYTES / (columns * longest * size_of::<T>()).max(1)).clamp(1, 32)
     }
 
     /// Evaluates groups of so many inputs.
@@ -378,10 +378,10 @@ mod tests {
     #[test]
     fn the_width_of_the_vectors_does_not_show() {
         fn check<T: Float>(model: &Model) {
-            let x: Vec<T> = (0..11 * 5)
+            let x: Vec<T> = (0..35 * 5)
                 .map(|k| T::from_f64((f64::from(k) * 0.7).sin()))
                 .collect();
-            let (rows, outputs) = (11, model.sizes()[model.sizes().len() - 1]);
+            let (rows, outputs) = (35, model.sizes()[model.sizes().len() - 1]);
             for order in [Order::Forward, Order::Reverse, Order::Cut(2)] {
                 let mut found: Vec<Vec<u64>> = Vec::new();
                 for simd in Simd::available() {

@@ -14,7 +14,7 @@ use super::{
     Float,
     packed::{Packed, check_parameters, rounded},
     pass::Wanted,
-    simd::{Simd, activate},
+    simd::{Activate, Simd},
 };
 use crate::{activation::Activation, error::Result, model::Layer};
 
@@ -423,19 +423,12 @@ fn add<T: Float>(column: &mut [T], other: &[T]) {
 
 /// Turns sums into values; the slopes there.
 fn activated<T: Float>(simd: Simd, activation: Activation, sums: &mut [T]) -> Vec<T> {
-    struct Activate<'a, T>(Activation, &'a mut [T], &'a mut [T]);
-
-    impl<T: Float> WithSimd for Activate<'_, T> {
-        type Output = ();
-
-        #[inline(always)]
-        fn with_simd<S: pulp::Simd>(self, _: S) {
-            activate(self.0, self.1, Some(self.2));
-        }
-    }
-
     let mut slopes = vec![T::ZERO; sums.len()];
-    simd.run(Activate(activation, sums, &mut slopes));
+    simd.run(Activate {
+        activation,
+        z: sums,
+        slope: Some(&mut slopes),
+    });
     slopes
 }
 

@@ -338,10 +338,11 @@ pub(super) fn activate<T: Float, S: pulp::Simd>(
     });
 }
 
-struct Activate<'a, T> {
-    activation: Activation,
-    z: &'a mut [T],
-    slope: Option<&'a mut [T]>,
+/// The arguments of [`activate`].
+pub(super) struct Activate<'a, T> {
+    pub(super) activation: Activation,
+    pub(super) z: &'a mut [T],
+    pub(super) slope: Option<&'a mut [T]>,
 }
 
 impl<T: Float> WithSimd for Activate<'_, T>
@@ -364,6 +365,10 @@ where
                     $(Activation::$name => apply(fnn_core::$name, z, slope),)*
                     Activation::LeakyRelu(slope_below) => {
                         apply(fnn_core::LeakyRelu { slope: T::from_f64(slope_below) }, z, slope);
+                    }
+                    Activation::Clip { low, high } => {
+                        let (low, high) = (T::from_f64(low), T::from_f64(high));
+                        apply(fnn_core::Clip { low, high }, z, slope);
                     }
                     Activation::Elu(alpha) => {
                         apply(fnn_core::Elu { alpha: T::from_f64(alpha) }, z, slope);
