@@ -337,11 +337,7 @@ impl<'m> Module<'m> {
         )?;
         let runs = runs(model.layers());
         for run in &runs {
-            let layer = type_of::<T>(&run[0]);
-            match run.len() {
-                1 => writeln!(f, "        {layer},")?,
-                depth => writeln!(f, "        [{layer}; {depth}],")?,
-            }
+            print_type_of_run::<T>(f, "        ", run)?;
         }
         match self.order {
             Order::Auto => writeln!(f, "    ],\n>;\n")?,
@@ -449,67 +445,94 @@ fn arbitrary(columns: usize, rows: usize) -> Result<Rows> {
 
 /// The layers in runs of one type.
 fn runs(layers: &[Layer]) -> Vec<&[Layer]> {
-    layers
-        .chunk_by(|a, b| type_of::<f64>(a) == type_of::<f64>(b))
-        .collect()
+    let type_of = |layer: &Layer| {
+        let mut text = String::new();
+        let _ = print_type::<f64>(&mut text, "", layer, "");
+        text
+    };
+    layers.chunk_by(|a, b| type_of(a) == type_of(b)).collect()
 }
 
-fn type_of<T: Float>(layer: &Layer) -> String {
+/// The type of a run: an array where it has several layers.
+fn print_type_of_run<T: Float>(f: &mut String, indent: &str, run: &[Layer]) -> fmt::Result {
+    match run {
+        [layer] => print_type::<T>(f, indent, layer, ","),
+        [layer, ..] if layer.inside().is_empty() => {
+            let end = format!("; {}],", run.len());
+            print_type::<T>(f, &format!("{indent}["), layer, &end)
+        }
+        [layer, ..] => {
+            writeln!(f, "{indent}[")?;
+            let end = format!("; {}", run.len());
+            print_type::<T>(f, &format!("{indent}    "), layer, &end)?;
+            writeln!(f, "{indent}],")
+        }
+        [] => Ok(()),
+    }
+}
+
+/// The type of a layer between `start` and `end`; what it holds is on lines of its own.
+fn print_type<T: Float>(f: &mut String, start: &str, layer: &Layer, end: &str) -> fmt::Result {
     let (inputs, outputs, scalar) = (layer.inputs(), layer.outputs(), T::NAME);
     match layer {
         Layer::Dense(dense) => {
             let activation = type_of_activation::<T>(dense.activation());
-            format!("fnn_core::Dense<{scalar}, {inputs}, {outputs}, {activation}>")
+            let name = format!("Dense<{scalar}, {inputs}, {outputs}, {activation}>");
+            writeln!(f, "{start}fnn_core::{name}{end}")
         }
         Layer::Affine(affine) => {
             let activation = type_of_activation::<T>(affine.activation());
-            format!("fnn_core::Affine<{scalar}, {inputs}, {activation}>")
+            let name = format!("Affine<{scalar}, {inputs}, {activation}>");
+            writeln!(f, "{start}fnn_core::{name}{end}")
         }
-        Layer::LayerNorm(_) => format!("fnn_core::LayerNorm<{scalar}, {inputs}>"),
-        Layer::Softmax(_) => format!("fnn_core::Softmax<{scalar}, {inputs}>"),
+        Layer::LayerNorm(_) => writeln!(f, "{start}fnn_core::LayerNorm<{scalar}, {inputs}>{end}"),
+        Layer::Softmax(_) => writeln!(f, "{start}fnn_core::Softmax<{scalar}, {inputs}>{end}"),
         Layer::Select(select) => {
-            let first = select.range().start;
-            format!("fnn_core::Select<{scalar}, {inputs}, {first}, {outputs}>")
+            let name = format!(
+                "Select<{scalar}, {inputs}, {}, {outputs}>",
+                select.range().start
+            );
+            writeln!(f, "{start}fnn_core::{name}{end}")
         }
         Layer::Residual(residual) => {
-            format!(
-                "fnn_core::Residual<{}>",
-                type_of_chain::<T>(residual.layers())
-            )
+            writeln!(f, "{start}fnn_core::Residual<")?;
+            print_type_of_chain::<T>(f, &format!("{start}    "), residual.layers())?;
+            writeln!(f, "{start}>{end}")
         }
-        Layer::Concat(concat) => type_of_branches::<T>(concat.branches()),
+        Layer::Concat(concat) => print_type_of_branches::<T>(f, start, concat.branches(), end),
     }
 }
 
-/// The type of layers one after the other, on one line.
-fn type_of_chain<T: Float>(layers: &[Layer]) -> String {
-    match layers {
-        [layer] => type_of::<T>(layer),
-        _ => {
-            let layers: Vec<_> = layers.iter().map(type_of::<T>).collect();
-            format!("fnn_core::Chain![{}]", layers.join(", "))
-        }
+fn print_type_of_chain<T: Float>(f: &mut String, indent: &str, layers: &[Layer]) -> fmt::Result {
+    if let [layer] = layers {
+        return print_type::<T>(f, indent, layer, ",");
     }
+    writeln!(f, "{indent}fnn_core::Chain![")?;
+    for layer in layers {
+        print_type::<T>(f, &format!("{indent}    "), layer, ",")?;
+    }
+    writeln!(f, "{indent}],")
 }
 
 /// Branches are two at a time in `fnn-core`.
-fn type_of_branches<T: Float>(branches: &[Vec<Layer>]) -> String {
-    match branches {
-        [] => String::new(),
-        [branch] => type_of_chain::<T>(branch),
-        [first, rest @ ..] => format!(
-            "fnn_core::Concat<{}, {}, {}>",
-            type_of_chain::<T>(first),
-            type_of_branches::<T>(rest),
-            outputs_of(branches)
-        ),
-    }
-}
-
-/// Outputs of all branches.
-fn outputs_of(branches: &[Vec<Layer>]) -> usize {
+fn print_type_of_branches<T: Float>(
+    f: &mut String,
+    indent: &str,
+    branches: &[Vec<Layer>],
+    end: &str,
+) -> fmt::Result {
+    let inner = format!("{indent}    ");
+    let (first, rest) = match branches {
+        [] => return Ok(()),
+        [branch] => return print_type_of_chain::<T>(f, indent, branch),
+        [first, rest @ ..] => (first, rest),
+    };
     let last = branches.iter().filter_map(|branch| branch.last());
-    last.map(Layer::outputs).sum()
+    let outputs: usize = last.map(Layer::outputs).sum();
+    writeln!(f, "{indent}fnn_core::Concat<")?;
+    print_type_of_chain::<T>(f, &inner, first)?;
+    print_type_of_branches::<T>(f, &inner, rest, ",")?;
+    writeln!(f, "{inner}{outputs},\n{indent}>{end}")
 }
 
 fn type_of_activation<T: Float>(activation: Activation) -> String {
