@@ -3,7 +3,11 @@
 mod csv;
 mod npy;
 
-use std::{io::Write, path::Path};
+use std::{
+    fs::File,
+    io::{self, Read, Write},
+    path::{Path, PathBuf},
+};
 
 use crate::{
     error::{Error, Result},
@@ -41,25 +45,20 @@ impl Rows {
         })
     }
 
-    /// The rows in the file at `path`: a NumPy array of f32 or f64, in C or Fortran order, of one
-    /// dimension (one row) or two, or else a text file with numbers separated by commas, whose
-    /// first line may hold names.
+    /// All rows of the file at `path`, as [`Reader::open`] takes it.
     ///
     /// # Errors
     /// A file that cannot be read, is damaged, or holds something else. Never panics, and takes
     /// memory only in proportion to the file.
     pub fn read(path: impl AsRef<Path>) -> Result<Self> {
-        let path = path.as_ref();
-        let bytes = file::read(path, u64::MAX)?;
-        let is_named_npy = path
-            .extension()
-            .is_some_and(|e| e.eq_ignore_ascii_case("npy"));
-        let rows = if is_named_npy || npy::recognise(&bytes) {
-            npy::parse(&bytes)
-        } else {
-            csv::parse(&bytes)
+        let mut reader = Reader::open(path)?;
+        let mut rows = Self {
+            columns: reader.columns(),
+            numbers: Vec::new(),
+            names: reader.names().map(<[_]>::to_vec),
         };
-        rows.map_err(|e| e.in_file(path))
+        reader.read(usize::MAX, &mut rows.numbers)?;
+        Ok(rows)
     }
 
     /// The same rows, made sure to be inputs of `model`.
@@ -68,32 +67,7 @@ impl Rows {
     /// Another number of columns than the model has inputs; names of columns that are not those
     /// of the model's inputs, where both have names.
     pub fn for_model(self, model: &Model) -> Result<Self> {
-        if self.columns != model.inputs() {
-            let error = Error::refused(format!(
-                "found rows of {} numbers, wanted {}, one for each input of the model",
-                self.columns,
-                model.inputs()
-            ));
-            return Err(if self.len() == 1 && model.inputs() == 1 {
-                error.with_help(
-                    "an array of one dimension is one row: save it with the shape [rows, 1]",
-                )
-            } else {
-                error
-            });
-        }
-        if let (Some(found), Some(wanted)) = (&self.names, model.input_names())
-            && let Some(at) = found
-                .iter()
-                .zip(wanted)
-                .position(|(found, wanted)| found != wanted)
-        {
-            return Err(Error::refused(format!(
-                "found `{}` as the name of column {at}, wanted the model's input `{}`",
-                found[at], wanted[at]
-            ))
-            .with_help("put the columns into the model's order, or leave their names out"));
-        }
+        check_columns(model, self.len(), self.columns, self.names.as_deref())?;
         Ok(self)
     }
 
@@ -116,6 +90,142 @@ impl Rows {
     pub fn iter(&self) -> impl ExactSizeIterator<Item = &[f64]> {
         self.numbers.chunks_exact(self.columns)
     }
+}
+
+/// A file of rows that is read by and by, so that the memory is that of the rows asked for and not
+/// that of the file.
+#[derive(Debug)]
+pub struct Reader {
+    path: PathBuf,
+    file: Source,
+    /// Rows that were read.
+    done: usize,
+}
+
+#[derive(Debug)]
+enum Source {
+    Npy(npy::Array<File>),
+    Csv(csv::Table<File>),
+}
+
+impl Reader {
+    /// The rows in the file at `path`: a NumPy array of f32 or f64, in C or Fortran order, of one
+    /// dimension (one row) or two, or else a text file with numbers separated by commas, whose
+    /// first line may hold names.
+    ///
+    /// # Errors
+    /// A file that cannot be read, is damaged, or holds something else. Never panics.
+    pub fn open(path: impl AsRef<Path>) -> Result<Self> {
+        let path = path.as_ref();
+        let (mut file, length) = file::open(path)?;
+        let is_named_npy = path
+            .extension()
+            .is_some_and(|e| e.eq_ignore_ascii_case("npy"));
+        let source = begins_as_npy(&mut file)
+            .map_err(Error::cannot_read)
+            .and_then(|is_npy| {
+                if is_named_npy || is_npy {
+                    npy::Array::open(file, length).map(Source::Npy)
+                } else {
+                    csv::Table::open(file).map(Source::Csv)
+                }
+            });
+        Ok(Self {
+            path: path.to_owned(),
+            file: source.map_err(|e| e.in_file(path))?,
+            done: 0,
+        })
+    }
+
+    /// The same reader, made sure to have inputs of `model`, as [`Rows::for_model`].
+    ///
+    /// # Errors
+    /// As there; the error names the file.
+    pub fn for_model(self, model: &Model) -> Result<Self> {
+        check_columns(model, self.rows(), self.columns(), self.names())
+            .map_err(|e| e.in_file(&self.path))?;
+        Ok(self)
+    }
+
+    /// How many rows the file has.
+    pub fn rows(&self) -> usize {
+        match &self.file {
+            Source::Npy(array) => array.rows(),
+            Source::Csv(table) => table.rows(),
+        }
+    }
+
+    /// How many numbers a row has.
+    pub fn columns(&self) -> usize {
+        match &self.file {
+            Source::Npy(array) => array.columns(),
+            Source::Csv(table) => table.columns(),
+        }
+    }
+
+    /// The names of the columns, if the file has them.
+    pub fn names(&self) -> Option<&[String]> {
+        match &self.file {
+            Source::Npy(_) => None,
+            Source::Csv(table) => table.names(),
+        }
+    }
+
+    /// Appends the next rows to `numbers`, at most so many, and says how many: none after the last.
+    ///
+    /// # Errors
+    /// A file that cannot be read any more, or in which a field is not a number.
+    pub fn read(&mut self, most: usize, numbers: &mut Vec<f64>) -> Result<usize> {
+        let rows = most.min(self.rows() - self.done);
+        let result = match &mut self.file {
+            Source::Npy(array) => array.read(rows, numbers),
+            Source::Csv(table) => table.read(rows, numbers),
+        };
+        result.map_err(|e| e.in_file(&self.path))?;
+        self.done += rows;
+        Ok(rows)
+    }
+}
+
+/// Whether the file begins as NumPy's do, whatever it is called.
+fn begins_as_npy(file: &mut File) -> io::Result<bool> {
+    let mut first = Vec::new();
+    file.take(16).read_to_end(&mut first)?;
+    Ok(npy::recognise(&first))
+}
+
+/// Makes sure that so many rows of so many numbers are inputs of `model`.
+fn check_columns(
+    model: &Model,
+    rows: usize,
+    columns: usize,
+    names: Option<&[String]>,
+) -> Result<()> {
+    if columns != model.inputs() {
+        let error = Error::refused(format!(
+            "found rows of {columns} numbers, wanted {}, one for each input of the model",
+            model.inputs()
+        ));
+        return Err(if rows == 1 && model.inputs() == 1 {
+            error
+                .with_help("an array of one dimension is one row: save it with the shape [rows, 1]")
+        } else {
+            error
+        });
+    }
+    if let (Some(found), Some(wanted)) = (names, model.input_names())
+        && let Some(at) = found
+            .iter()
+            .zip(wanted)
+            .position(|(found, wanted)| found != wanted)
+    {
+        return Err(Error::refused(format!(
+            "found `{}` as the name of column {at}, wanted the model's input `{}`",
+            found[at], wanted[at]
+        ))
+        .with_help("put the columns into the model's order, or leave their names out"));
+    }
+    Ok(())
 }
 
 /// An array that is written to a file as it is computed, one sample after the other.

@@ -36,6 +36,11 @@ impl Error {
         Self::of(Kind::System(verb, error)).in_file(path)
     }
 
+    /// The operating system refused to read a file that is still to be named.
+    pub(crate) fn cannot_read(error: io::Error) -> Self {
+        Self::of(Kind::System("read", error))
+    }
+
     fn of(kind: Kind) -> Self {
         Self(Box::new(Inner {
             file: None,

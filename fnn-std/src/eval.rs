@@ -2,11 +2,13 @@
 
 use std::{
     fmt,
+    num::NonZeroUsize,
     path::{Path, PathBuf},
+    thread,
 };
 
 use crate::{
-    array::{Rows, Writer},
+    array::{Reader, Writer},
     error::{Error, Result},
     evaluator::{Evaluator, Float},
     file, import,
@@ -28,6 +30,9 @@ pub struct Options {
     pub precision: Option<Precision>,
     /// The order of accumulation of the Jacobian.
     pub order: Order,
+    /// How many threads evaluate; as many as the machine runs at once by default. The bits do not
+    /// depend on it.
+    pub threads: Option<NonZeroUsize>,
     /// How the model is read.
     pub import: import::Options,
 }
@@ -53,11 +58,17 @@ struct Row {
 /// Rows that a report holds at most.
 const SHOWN: usize = 3;
 
+/// The numbers of the rows that are evaluated at once take so many bytes, unless a single row takes
+/// more: enough that threads have work for milliseconds.
+const BLOCK_BYTES: usize = 4 << 20;
+
 /// Reads the model at `model`, evaluates it for every row of the input, and writes value and
 /// Jacobian to the files that `options` names. Where no file is named for the value the report
 /// holds that of the first rows; where none is named at all, their Jacobians too.
 ///
-/// `progress` is called after each row with the number of rows done and of all rows.
+/// The rows are read, evaluated and written block by block: the memory does not grow with their
+/// number, whatever the format and the order of the file. `progress` is called after each block with
+/// the number of rows done and of all rows.
 ///
 /// Files appear whole under their names, or not at all.
 ///
@@ -74,29 +85,26 @@ pub fn run(
         &[options.output.as_deref(), options.jacobian.as_deref()],
     )?;
     let model = import::read(model, &options.import)?;
-    let rows = Rows::read(&options.input)?;
-    let rows = rows
-        .for_model(&model)
-        .map_err(|e| e.in_file(&options.input))?;
+    let rows = Reader::open(&options.input)?.for_model(&model)?;
     match options.precision.unwrap_or(model.precision()) {
-        Precision::F32 => evaluate::<f32>(&model, &rows, options, progress),
-        Precision::F64 => evaluate::<f64>(&model, &rows, options, progress),
+        Precision::F32 => evaluate::<f32>(&model, rows, options, progress),
+        Precision::F64 => evaluate::<f64>(&model, rows, options, progress),
     }
 }
 
 fn evaluate<T: Float>(
     model: &Model,
-    rows: &Rows,
+    mut rows: Reader,
     options: &Options,
     progress: &mut dyn FnMut(usize, usize),
 ) -> Result<Option<Report>> {
-    let (inputs, outputs) = (model.inputs(), model.outputs());
+    let (inputs, outputs, total) = (model.inputs(), model.outputs(), rows.rows());
     let writer = |path: &Option<PathBuf>, shape: &[usize]| match path {
         Some(path) => Writer::new(path, shape, T::PRECISION).map(Some),
         None => Ok(None),
     };
-    let mut values = writer(&options.output, &[rows.len(), outputs])?;
-    let mut jacobians = writer(&options.jacobian, &[rows.len(), outputs, inputs])?;
+    let mut values = writer(&options.output, &[total, outputs])?;
+    let mut jacobians = writer(&options.jacobian, &[total, outputs, inputs])?;
     if let (Some(values), Some(jacobians)) = (&values, &jacobians)
         && values.is_same_file(jacobians)
     {
@@ -107,39 +115,47 @@ fn evaluate<T: Float>(
     let with_jacobian = jacobians.is_some() || shown > 0;
     // Without files, rows that are not shown need not be known.
     let needed = if values.is_some() || jacobians.is_some() {
-        rows.len()
+        total
     } else {
-        shown
+        shown.min(total)
     };
 
-    let mut evaluator = Evaluator::<T>::with_order(model, options.order)?;
-    let mut value = vec![T::ZERO; outputs];
-    let mut jacobian = vec![T::ZERO; if with_jacobian { outputs * inputs } else { 0 }];
-    let mut x = vec![T::ZERO; inputs];
+    let threads = options.threads.or(thread::available_parallelism().ok());
+    let evaluator = Evaluator::<T>::with_order(model, options.order)?;
+    let mut evaluators = vec![evaluator; threads.map_or(1, NonZeroUsize::get)];
+    let results = outputs + if with_jacobian { outputs * inputs } else { 0 };
+    let row_bytes = inputs * size_of::<f64>() + (inputs + results) * size_of::<T>();
+    let block = (BLOCK_BYTES / row_bytes).max(1);
+    let (mut numbers, mut x) = (Vec::new(), Vec::new());
+    let (mut value, mut jacobian) = (Vec::new(), Vec::new());
     let mut report = Vec::new();
-    for (number, row) in rows.iter().take(needed).enumerate() {
-        for (x, &row) in x.iter_mut().zip(row) {
-            *x = T::from_f64(row);
+    let mut done = 0;
+    while done < needed {
+        numbers.clear();
+        let count = rows.read(block.min(needed - done), &mut numbers)?;
+        x.clear();
+        x.extend(numbers.iter().map(|&x| T::from_f64(x)));
+        value.resize(count * outputs, T::ZERO);
+        jacobian.resize(count * (results - outputs), T::ZERO);
+        share(&mut evaluators, &x, &mut value, &mut jacobian)?;
+        for (row, value) in value.chunks_exact(outputs).enumerate() {
+            let jacobian = &jacobian[row * (results - outputs)..][..results - outputs];
+            if let Some(values) = &mut values {
+                values.write(value)?;
+            }
+            if let Some(jacobians) = &mut jacobians {
+                jacobians.write(jacobian)?;
+            }
+            if done + row < shown {
+                let wide = |numbers: &[T]| numbers.iter().map(|x| x.to_f64()).collect();
+                report.push(Row {
+                    value: wide(value),
+                    jacobian: jacobians.is_none().then(|| wide(jacobian)),
+                });
+            }
         }
-        if with_jacobian {
-            evaluator.evaluate(&x, &mut value, &mut jacobian)?;
-        } else {
-            evaluator.value(&x, &mut value)?;
-        }
-        if let Some(values) = &mut values {
-            values.write(&value)?;
-        }
-        if let Some(jacobians) = &mut jacobians {
-            jacobians.write(&jacobian)?;
-        }
-        if number < shown {
-            let wide = |numbers: &[T]| numbers.iter().map(|x| x.to_f64()).collect();
-            report.push(Row {
-                value: wide(&value),
-                jacobian: jacobians.is_none().then(|| wide(&jacobian)),
-            });
-        }
-        progress(number + 1, needed);
+        done += count;
+        progress(done, needed);
     }
     for writer in [values, jacobians].into_iter().flatten() {
         writer.finish()?;
@@ -156,8 +172,52 @@ fn evaluate<T: Float>(
         outputs: names(model.output_names(), 'y', outputs),
         precision: T::PRECISION,
         rows: report,
-        total: rows.len(),
+        total: total,
     }))
+}
+
+/// Evaluates the inputs in `x`, one after the other, a share of them with each evaluator on a thread
+/// of its own; without room for Jacobians the values alone.
+fn share<T: Float>(
+    evaluators: &mut [Evaluator<T>],
+    x: &[T],
+    value: &mut [T],
+    jacobian: &mut [T],
+) -> Result<()> {
+    let (inputs, outputs) = evaluators
+        .first()
+        .map_or((1, 1), |e| (e.inputs(), e.outputs()));
+    let derivatives = if jacobian.is_empty() {
+        0
+    } else {
+        inputs * outputs
+    };
+    let rows = (x.len() / inputs).div_ceil(evaluators.len()).max(1);
+    let mut jacobians = jacobian.chunks_mut((rows * derivatives).max(1));
+    let parts = x
+        .chunks(rows * inputs)
+        .zip(value.chunks_mut(rows * outputs))
+        .map(|(x, value)| (x, value, jacobians.next().unwrap_or_default()));
+    thread::scope(|scope| {
+        let workers: Vec<_> = evaluators
+            .iter_mut()
+            .zip(parts)
+            .map(|(evaluator, (x, value, jacobian))| {
+                scope.spawn(move || {
+                    if derivatives > 0 {
+                        return evaluator.batch(x, value, jacobian, 1);
+                    }
+                    let rows = x.chunks_exact(inputs).zip(value.chunks_exact_mut(outputs));
+                    rows.into_iter()
+                        .try_for_each(|(x, y)| evaluator.value(x, y))
+                })
+            })
+            .collect();
+        workers.into_iter().try_for_each(|worker| {
+            let result = worker.join();
+            result.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+        })
+    })
 }
 
 impl fmt::Display for Report {

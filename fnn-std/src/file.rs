@@ -2,8 +2,8 @@
 
 use std::{
     ffi::OsString,
-    fs,
-    io::{self, BufWriter, Write},
+    fs::{self, File},
+    io::{self, BufWriter, Read, Write},
     path::{Path, PathBuf},
 };
 
@@ -11,23 +11,34 @@ use tempfile::NamedTempFile;
 
 use crate::error::{Error, Result};
 
-/// The bytes of the file at `path`, which must be a regular file of at most `most` bytes.
-pub(crate) fn read(path: &Path, most: u64) -> Result<Vec<u8>> {
-    let metadata = fs::metadata(path).map_err(|e| Error::system("read", path, e))?;
+/// The file at `path`, which must be a regular one, and its length in bytes.
+pub(crate) fn open(path: &Path) -> Result<(File, u64)> {
+    let cannot = |e| Error::system("read", path, e);
+    // Looked at before it is opened: to open a pipe would wait for someone to write.
+    let metadata = fs::metadata(path).map_err(cannot)?;
     if metadata.is_dir() {
         return Err(Error::refused("this is a folder, wanted a file").in_file(path));
     }
     if !metadata.is_file() {
         return Err(Error::refused("this is a device or a pipe, wanted a file").in_file(path));
     }
-    if metadata.len() > most {
+    let file = File::open(path).map_err(cannot)?;
+    Ok((file, metadata.len()))
+}
+
+/// The bytes of the file at `path`, which must be a regular file of at most `most` bytes.
+pub(crate) fn read(path: &Path, most: u64) -> Result<Vec<u8>> {
+    let (mut file, length) = open(path)?;
+    if length > most {
         return Err(Error::refused(format!(
-            "the file has {} bytes, wanted at most {most}",
-            metadata.len()
+            "the file has {length} bytes, wanted at most {most}"
         ))
         .in_file(path));
     }
-    fs::read(path).map_err(|e| Error::system("read", path, e))
+    let mut bytes = Vec::new();
+    file.read_to_end(&mut bytes)
+        .map_err(|e| Error::system("read", path, e))?;
+    Ok(bytes)
 }
 
 /// Makes sure that none of the files to be written is one of those that are read.

@@ -27,7 +27,7 @@
 //! | [`mod@reference`] | the same in `f64`, as plain as the formulas: the oracle of the tests |
 //! | [`generate`] | a Rust module with the network, its weights and recorded evaluations |
 //! | [`eval`] | a model evaluated for a file of inputs |
-//! | [`Rows`] | inputs from `.npy` and `.csv` files |
+//! | [`Rows`] | inputs from `.npy` and `.csv` files; [`array::Reader`] reads them by and by |
 //!
 //! The program `fnn` is these functions behind arguments: `fnn eval` is [`eval::run`],
 //! `fnn generate` is [`generate::run`].

@@ -284,6 +284,109 @@ fn eval_of_nan_is_nan() {
     assert!(npy(&desk.path("y.npy")).2.iter().all(|y| y.is_nan()));
 }
 
+/// An array of zeros with three columns, as a file with a hole.
+fn hole(path: &Path, rows: u64, fortran: &str) {
+    let bytes = npy_file("<f4", fortran, &format!("({rows}, 3)"), &[]);
+    fs::write(path, &bytes).unwrap();
+    let file = fs::OpenOptions::new().write(true).open(path).unwrap();
+    file.set_len(bytes.len() as u64 + rows * 12).unwrap();
+}
+
+/// The most memory that the program had at any time, in kB, asked of the system until it ends.
+#[cfg(target_os = "linux")]
+fn peak_of(desk: &Desk, arguments: &str) -> u64 {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_fnn"))
+        .args(arguments.split_whitespace())
+        .current_dir(desk.folder.path())
+        .spawn()
+        .unwrap();
+    let mut peak = 0;
+    while child.try_wait().unwrap().is_none() {
+        let status = fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap_or_default();
+        if let Some(line) = status.lines().find_map(|l| l.strip_prefix("VmHWM:")) {
+            peak = line.trim().trim_end_matches("kB").trim().parse().unwrap();
+        }
+        std::thread::sleep(std::time::Duration::from_millis(2));
+    }
+    assert!(child.wait().unwrap().success());
+    peak
+}
+
+/// Two million rows take no more memory than a block of them, though the input has 24 MB, and the
+/// outputs 16 MB.
+#[cfg(target_os = "linux")]
+#[test]
+fn eval_takes_memory_that_does_not_grow_with_the_rows() {
+    let desk = Desk::new();
+    let many = 2_000_000;
+    for fortran in ["False", "True"] {
+        hole(&desk.path("few.npy"), 200_000, fortran);
+        hole(&desk.path("many.npy"), many, fortran);
+        let few = peak_of(&desk, "eval m.safetensors --input few.npy --output y.npy");
+        let peak = peak_of(&desk, "eval m.safetensors --input many.npy --output y.npy");
+        assert!(0 < few && peak < few + 2_000, "{few} kB and {peak} kB");
+    }
+    let length = fs::metadata(desk.path("y.npy")).unwrap().len();
+    assert!(length > 8 * many && length < 8 * many + 1000);
+
+    desk.write("few.csv", "1,2,3\n".repeat(150_000));
+    desk.write("many.csv", "1,2,3\n".repeat(600_000));
+    let few = peak_of(&desk, "eval m.safetensors --input few.csv --output y.npy");
+    let peak = peak_of(&desk, "eval m.safetensors --input many.csv --output y.npy");
+    assert!(0 < few && peak < few + 2_000, "{few} kB and {peak} kB");
+}
+
+/// More rows than a block holds, so that blocks and shares of them end anywhere.
+#[test]
+fn eval_has_the_same_bits_on_any_number_of_threads_and_in_both_orders() {
+    let desk = Desk::new();
+    let rows = 70_001;
+    let numbers = Random(4).numbers(3 * rows, Precision::F32);
+    let bytes = |order: &mut dyn Iterator<Item = usize>| -> Vec<u8> {
+        order
+            .flat_map(|k| (numbers[k] as f32).to_le_bytes())
+            .collect()
+    };
+    let shape = format!("({rows}, 3)");
+    let columns = (0..3).flat_map(|j| (0..rows).map(move |i| 3 * i + j));
+    let (c, f) = (bytes(&mut (0..3 * rows)), bytes(&mut columns.into_iter()));
+    desk.write("c.npy", npy_file("<f4", "False", &shape, &c));
+    desk.write("f.npy", npy_file("<f4", "True", &shape, &f));
+    let lines = numbers
+        .chunks(3)
+        .map(|x| format!("{},{},{}\n", x[0], x[1], x[2]));
+    desk.write("c.csv", lines.collect::<String>());
+
+    let eval = |options: &str| {
+        desk.runs(&format!(
+            "eval m.safetensors --output y.npy --jacobian j.npy {options}"
+        ));
+        ["y.npy", "j.npy"].map(|name| fs::read(desk.path(name)).unwrap())
+    };
+    let expected = eval("--input c.npy --threads 1");
+    for options in [
+        "--input c.npy",
+        "--input c.npy --threads 3",
+        "--input f.npy --threads 2",
+        "--input c.csv --threads 7",
+    ] {
+        assert!(eval(options) == expected, "{options}");
+    }
+    desk.runs("eval m.safetensors --input f.npy --output z.npy --threads 2");
+    assert!(fs::read(desk.path("z.npy")).unwrap() == expected[0]);
+
+    // The numbers are those of the inputs one by one.
+    let (y, j) = (npy(&desk.path("y.npy")).2, npy(&desk.path("j.npy")).2);
+    let mut evaluator = Evaluator::<f32>::new(&desk.model).unwrap();
+    for row in (0..rows).step_by(997).chain([rows - 1]) {
+        let x: Vec<f32> = numbers[3 * row..][..3].iter().map(|&x| x as f32).collect();
+        let (mut value, mut jacobian) = ([0.0; 2], [0.0; 6]);
+        evaluator.evaluate(&x, &mut value, &mut jacobian).unwrap();
+        assert_eq!(y[2 * row..][..2], value.map(f64::from));
+        assert_eq!(j[6 * row..][..6], jacobian.map(f64::from));
+    }
+}
+
 #[test]
 fn eval_takes_activations_for_a_file_without() {
     let desk = Desk::new();
@@ -339,9 +442,9 @@ fn eval_refuses_in_one_line() {
     desk.write("swapped.csv", "a,c,b\n1,2,3\n");
     desk.write("ragged.csv", "1,2,3\n1,2\n");
     desk.write("words.csv", "1,2,3\n1,two,3\n");
-    desk.write("integers.npy", npy_file("<i8", "(3,)", &[0; 24]));
-    desk.write("cut.npy", npy_file("<f8", "(2, 3)", &[0; 47]));
-    desk.write("cube.npy", npy_file("<f4", "(1, 1, 3)", &[0; 12]));
+    desk.write("integers.npy", npy_file("<i8", "False", "(3,)", &[0; 24]));
+    desk.write("cut.npy", npy_file("<f8", "False", "(2, 3)", &[0; 47]));
+    desk.write("cube.npy", npy_file("<f4", "False", "(1, 1, 3)", &[0; 12]));
     fs::create_dir(desk.path("folder")).unwrap();
     fs::create_dir(desk.path("folder.npy")).unwrap();
 
@@ -442,8 +545,9 @@ fn eval_refuses_in_one_line() {
 }
 
 /// A `.npy` file with these bytes as its numbers.
-fn npy_file(descr: &str, shape: &str, data: &[u8]) -> Vec<u8> {
-    let header = format!("{{'descr': '{descr}', 'fortran_order': False, 'shape': {shape}, }}\n");
+fn npy_file(descr: &str, fortran: &str, shape: &str, data: &[u8]) -> Vec<u8> {
+    let header =
+        format!("{{'descr': '{descr}', 'fortran_order': {fortran}, 'shape': {shape}, }}\n");
     let length = u16::try_from(header.len()).unwrap().to_le_bytes();
     [b"\x93NUMPY\x01\x00", &length[..], header.as_bytes(), data].concat()
 }
@@ -502,6 +606,7 @@ fn wrong_usage_is_status_2() {
         "eval m.safetensors",
         "eval m.safetensors --input x.csv --precision f16",
         "eval m.safetensors --input x.csv --order back",
+        "eval m.safetensors --input x.csv --threads 0",
         "generate m.safetensors",
         "generate m.safetensors --module p.rs --records -1",
     ] {

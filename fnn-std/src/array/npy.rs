@@ -1,14 +1,13 @@
 //! NumPy's `.npy`. `ndarray-npy` reads and writes the headers; the numbers behind them are plain
 //! bytes.
 
-use std::io::{self, Write};
+use std::io::{self, Read, Seek, SeekFrom, Write};
 
 use ndarray_npy::{
     WritableElement,
     npy::header::{Header, Layout},
 };
 
-use super::Rows;
 use crate::{
     error::{Error, Result},
     evaluator::Float,
@@ -21,68 +20,143 @@ const MAGIC: &[u8] = b"\x93NUMPY";
 /// bytes.
 const LONGEST_HEADER: usize = 10_000;
 
-/// Numbers of some type, as `f64`, from their bytes.
-type Widen = fn(&[u8]) -> Vec<f64>;
+/// Numbers of some type, as `f64`, from their bytes, appended.
+type Widen = fn(&[u8], &mut Vec<f64>);
 
 pub(super) fn recognise(bytes: &[u8]) -> bool {
     bytes.starts_with(MAGIC)
 }
 
-pub(super) fn parse(bytes: &[u8]) -> Result<Rows> {
-    check_header(bytes)?;
-    let mut data = bytes;
-    let header = Header::from_reader(&mut data)
-        .map_err(|e| Error::refused(format!("the NumPy array is damaged: {e}")))?;
+/// An array in a file, read by and by.
+#[derive(Debug)]
+pub(super) struct Array<R> {
+    file: R,
+    /// Where the numbers begin.
+    start: u64,
+    rows: usize,
+    columns: usize,
+    /// Whether column follows column.
+    is_fortran: bool,
+    /// Bytes of a number.
+    size: usize,
+    widen: Widen,
+    /// The row that is read next.
+    next: usize,
+    bytes: Vec<u8>,
+}
 
-    let descr = header.type_descriptor.to_string();
-    let (size, numbers): (usize, Widen) = match descr.as_str() {
-        "'<f4'" => (4, |data| each(data, |b| f32::from_le_bytes(b).into())),
-        "'>f4'" => (4, |data| each(data, |b| f32::from_be_bytes(b).into())),
-        "'<f8'" => (8, |data| each(data, f64::from_le_bytes)),
-        "'>f8'" => (8, |data| each(data, f64::from_be_bytes)),
-        other => {
+impl<R: Read + Seek> Array<R> {
+    /// The array in a file of this length.
+    pub(super) fn open(mut file: R, length: u64) -> Result<Self> {
+        let mut bytes = Vec::new();
+        // The magic, the version and the length of the header take twelve bytes at most.
+        let most = 12 + LONGEST_HEADER as u64;
+        file.rewind()
+            .and_then(|()| file.by_ref().take(most).read_to_end(&mut bytes))
+            .map_err(Error::cannot_read)?;
+        check_header(&bytes, length)?;
+        let mut rest = &bytes[..];
+        let header = Header::from_reader(&mut rest)
+            .map_err(|e| Error::refused(format!("the NumPy array is damaged: {e}")))?;
+        let start = (bytes.len() - rest.len()) as u64;
+
+        let descr = header.type_descriptor.to_string();
+        let (size, widen): (usize, Widen) = match descr.as_str() {
+            "'<f4'" => (4, |data, to| {
+                each(data, |b| f32::from_le_bytes(b).into(), to)
+            }),
+            "'>f4'" => (4, |data, to| {
+                each(data, |b| f32::from_be_bytes(b).into(), to)
+            }),
+            "'<f8'" => (8, |data, to| each(data, f64::from_le_bytes, to)),
+            "'>f8'" => (8, |data, to| each(data, f64::from_be_bytes, to)),
+            other => {
+                return Err(Error::refused(format!(
+                    "the NumPy array holds numbers of type {other}, wanted float32 or float64"
+                ))
+                .with_help("in Python: numpy.save(file, array.astype(\"float64\"))"));
+            }
+        };
+        let (rows, columns) = match header.shape[..] {
+            [columns] => (1, columns),
+            [rows, columns] => (rows, columns),
+            _ => {
+                return Err(Error::refused(format!(
+                    "the NumPy array has the shape {:?}, wanted [inputs] or [rows, inputs]",
+                    header.shape
+                )));
+            }
+        };
+        if columns == 0 {
             return Err(Error::refused(format!(
-                "the NumPy array holds numbers of type {other}, wanted float32 or float64"
-            ))
-            .with_help("in Python: numpy.save(file, array.astype(\"float64\"))"));
-        }
-    };
-    let (rows, columns) = match header.shape[..] {
-        [columns] => (1, columns),
-        [rows, columns] => (rows, columns),
-        _ => {
-            return Err(Error::refused(format!(
-                "the NumPy array has the shape {:?}, wanted [inputs] or [rows, inputs]",
+                "the NumPy array has the shape {:?}, wanted at least one input",
                 header.shape
             )));
         }
-    };
-    if columns == 0 {
-        return Err(Error::refused(format!(
-            "the NumPy array has the shape {:?}, wanted at least one input",
-            header.shape
-        )));
+        let wanted = rows.checked_mul(columns).and_then(|n| n.checked_mul(size));
+        if wanted.map(|n| n as u64) != Some(length - start) {
+            return Err(Error::refused(format!(
+                "the NumPy array is damaged or cut off: the shape {:?} takes {} bytes, {} are there",
+                header.shape,
+                wanted.map_or_else(|| "too many".to_owned(), |n| n.to_string()),
+                length - start
+            )));
+        }
+        Ok(Self {
+            file,
+            start,
+            rows,
+            columns,
+            is_fortran: header.layout == Layout::Fortran,
+            size,
+            widen,
+            next: 0,
+            bytes,
+        })
     }
-    let wanted = rows.checked_mul(columns).and_then(|n| n.checked_mul(size));
-    if wanted != Some(data.len()) {
-        return Err(Error::refused(format!(
-            "the NumPy array is damaged or cut off: the shape {:?} takes {} bytes, {} are there",
-            header.shape,
-            wanted.map_or_else(|| "too many".to_owned(), |n| n.to_string()),
-            data.len()
-        )));
+
+    pub(super) fn rows(&self) -> usize {
+        self.rows
     }
-    let mut numbers = numbers(data);
-    if header.layout == Layout::Fortran {
-        numbers = (0..rows)
-            .flat_map(|i| numbers.iter().skip(i).step_by(rows).copied())
-            .collect();
+
+    pub(super) fn columns(&self) -> usize {
+        self.columns
     }
-    Rows::new(columns, numbers)
+
+    /// Appends the next rows, which must be there, to `numbers`. Where column follows column the
+    /// part of each is sought out, so that the memory is that of the rows asked for in both orders.
+    pub(super) fn read(&mut self, rows: usize, numbers: &mut Vec<f64>) -> Result<()> {
+        if !self.is_fortran {
+            self.numbers(self.next * self.columns, rows * self.columns, numbers)?;
+        } else {
+            let mut columns = Vec::with_capacity(rows * self.columns);
+            for column in 0..self.columns {
+                self.numbers(column * self.rows + self.next, rows, &mut columns)?;
+            }
+            for row in 0..rows {
+                numbers.extend(columns.iter().skip(row).step_by(rows));
+            }
+        }
+        self.next += rows;
+        Ok(())
+    }
+
+    /// Appends so many numbers as they lie in the file, from number `first` on.
+    fn numbers(&mut self, first: usize, count: usize, numbers: &mut Vec<f64>) -> Result<()> {
+        self.bytes.resize(count * self.size, 0);
+        let place = self.start + (first * self.size) as u64;
+        self.file
+            .seek(SeekFrom::Start(place))
+            .and_then(|_| self.file.read_exact(&mut self.bytes))
+            .map_err(Error::cannot_read)?;
+        (self.widen)(&self.bytes, numbers);
+        Ok(())
+    }
 }
 
 /// Refuses headers that would take the library long, much memory or a deep stack to parse.
-fn check_header(bytes: &[u8]) -> Result<()> {
+/// `bytes` are the first ones of a file with `total`.
+fn check_header(bytes: &[u8], total: u64) -> Result<()> {
     let damaged = |found: String| Error::refused(format!("the NumPy array is damaged: {found}"));
     if !recognise(bytes) {
         return Err(Error::refused("this is not a NumPy array"));
@@ -93,14 +167,13 @@ fn check_header(bytes: &[u8]) -> Result<()> {
         [(2..), _, a, b, c, d, rest @ ..] => (u32::from_le_bytes([*a, *b, *c, *d]), rest),
         _ => return Err(damaged("it ends before its header".to_owned())),
     };
-    let length = length as usize;
+    let behind = total - (bytes.len() - rest.len()) as u64;
     let Some(header) = rest
-        .get(..length)
+        .get(..length as usize)
         .filter(|header| header.len() <= LONGEST_HEADER)
     else {
         return Err(damaged(format!(
-            "its header claims {length} bytes, {} are there and {LONGEST_HEADER} allowed",
-            rest.len()
+            "its header claims {length} bytes, {behind} are there and {LONGEST_HEADER} allowed"
         )));
     };
     let brackets = header.iter().filter(|c| b"([{".contains(c)).count();
@@ -113,12 +186,13 @@ fn check_header(bytes: &[u8]) -> Result<()> {
     Ok(())
 }
 
-fn each<const BYTES: usize>(data: &[u8], number: impl Fn([u8; BYTES]) -> f64) -> Vec<f64> {
-    data.as_chunks()
-        .0
-        .iter()
-        .map(|&bytes| number(bytes))
-        .collect()
+fn each<const BYTES: usize>(
+    data: &[u8],
+    number: impl Fn([u8; BYTES]) -> f64,
+    numbers: &mut Vec<f64>,
+) {
+    let data = data.as_chunks().0.iter();
+    numbers.extend(data.map(|&bytes| number(bytes)));
 }
 
 /// The bytes before the numbers, which follow as [`write`] writes them.
@@ -146,7 +220,27 @@ pub(super) fn write<T: Float>(file: &mut impl Write, numbers: &[T]) -> io::Resul
 
 #[cfg(test)]
 mod tests {
+    use std::io::Cursor;
+
     use super::*;
+    use crate::array::Rows;
+
+    /// All rows of the file with these bytes.
+    fn parse(bytes: &[u8]) -> Result<Rows> {
+        parse_in_blocks(bytes, usize::MAX)
+    }
+
+    /// The same, read so many rows at a time.
+    fn parse_in_blocks(bytes: &[u8], most: usize) -> Result<Rows> {
+        let mut array = Array::open(Cursor::new(bytes), bytes.len() as u64)?;
+        let (mut numbers, mut left) = (Vec::new(), array.rows());
+        while left > 0 {
+            let block = left.min(most);
+            array.read(block, &mut numbers)?;
+            left -= block;
+        }
+        Rows::new(array.columns(), numbers)
+    }
 
     /// A file with this dictionary and these bytes behind it.
     fn file(dictionary: &str, data: &[u8]) -> Vec<u8> {
@@ -178,6 +272,9 @@ mod tests {
                 array(">f8", order, shape, &numbers.map(f64::to_be_bytes).concat()),
             ] {
                 assert_eq!(parse(&bytes).unwrap(), expected);
+                for most in 1..4 {
+                    assert_eq!(parse_in_blocks(&bytes, most).unwrap(), expected);
+                }
             }
         }
         let one = array(

@@ -2,6 +2,7 @@
 
 use std::{
     io::{self, ErrorKind, IsTerminal, Write},
+    num::NonZeroUsize,
     path::PathBuf,
     process::ExitCode,
     time::{Duration, Instant},
@@ -44,6 +45,10 @@ enum Command {
         /// which forward ends and reverse begins, or auto, whichever has the fewest multiply-adds.
         #[arg(long, default_value = "auto")]
         order: Order,
+        /// How many threads evaluate [default: as many as the machine runs at once]; the bits of
+        /// the results do not depend on it.
+        #[arg(long, value_name = "N")]
+        threads: Option<NonZeroUsize>,
         /// The activations, separated by commas, one for each layer; they replace those in the
         /// file, if it holds any.
         #[arg(long, value_name = "LIST")]
@@ -144,6 +149,7 @@ fn run(command: Command) -> Result<(), Failure> {
             jacobian,
             precision,
             order,
+            threads,
             activations,
         } => {
             let options = eval::Options {
@@ -152,6 +158,7 @@ fn run(command: Command) -> Result<(), Failure> {
                 jacobian,
                 precision,
                 order,
+                threads,
                 import: import_options(activations)?,
             };
             let report = eval::run(&model, &options, &mut progress())?;
@@ -197,7 +204,8 @@ fn progress() -> impl FnMut(usize, usize) {
             return;
         }
         let bar = bar.get_or_insert_with(|| {
-            let style = ProgressStyle::with_template("{bar:40} {pos}/{len} rows, {eta} left");
+            let style =
+                ProgressStyle::with_template("{bar:40} {pos}/{len} rows, {per_sec}, {eta} left");
             ProgressBar::new(total as u64)
                 .with_elapsed(start.elapsed())
                 .with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
