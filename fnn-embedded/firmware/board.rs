@@ -29,6 +29,13 @@ pub struct Board {
     pub helium: bool,
 }
 
+impl Board {
+    /// The processor alone.
+    pub fn short_name(&self) -> &'static str {
+        self.processor.split(',').next().unwrap_or_default()
+    }
+}
+
 /// A range of addresses.
 #[derive(Debug)]
 pub struct Region {

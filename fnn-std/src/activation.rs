@@ -105,7 +105,8 @@ impl Activation {
         list.split(',').map(str::parse).collect()
     }
 
-    fn name(self) -> &'static str {
+    /// Its name, without a parameter.
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Identity => "identity",
             Self::Mish => "mish",

@@ -27,10 +27,11 @@
 //! | [`mod@reference`] | the same in `f64`, as plain as the formulas: the oracle of the tests |
 //! | [`generate`] | a Rust module with the network, its weights and recorded evaluations |
 //! | [`eval`] | a model evaluated for a file of inputs |
+//! | [`inspect`] | what a model is, and what it costs on a device |
 //! | [`Rows`] | inputs from `.npy` and `.csv` files; [`array::Reader`] reads them by and by |
 //!
 //! The program `fnn` is these functions behind arguments: `fnn eval` is [`eval::run`],
-//! `fnn generate` is [`generate::run`].
+//! `fnn inspect` is [`inspect::run`], `fnn generate` is [`generate::run`].
 //!
 //! # Conventions
 //!
@@ -54,18 +55,21 @@
 
 mod activation;
 pub mod array;
+mod cost;
 mod error;
 pub mod eval;
 mod evaluator;
 mod file;
 pub mod generate;
 pub mod import;
+pub mod inspect;
 pub mod model;
 mod order;
 pub mod reference;
 
 pub use activation::Activation;
 pub use array::Rows;
+pub use cost::Estimate;
 pub use error::{Error, Result};
 pub use evaluator::{Evaluator, Float};
 pub use model::{Model, Precision};

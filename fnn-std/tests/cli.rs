@@ -552,6 +552,46 @@ fn npy_file(descr: &str, fortran: &str, shape: &str, data: &[u8]) -> Vec<u8> {
     [b"\x93NUMPY\x01\x00", &length[..], header.as_bytes(), data].concat()
 }
 
+#[test]
+fn inspect_says_what_a_model_is_and_costs() {
+    let desk = Desk::new();
+    let text = desk.runs("inspect m.safetensors");
+    let words = |line: &str| line.split_whitespace().collect::<Vec<_>>().join(" ");
+    for line in [
+        "3 inputs, 2 outputs, 98 parameters in f32",
+        "dense 3 -> 9 mish 36 parameters 0.weight",
+        "0 a",
+        "1 z",
+        "value 82",
+        "flash: weights 392 784",
+    ] {
+        let found = text.lines().any(|l| words(l) == line);
+        assert!(found, "{line} is not in\n{text}");
+    }
+    let json = |options: &str| -> serde_json::Value {
+        let text = desk.runs(&format!("inspect m.safetensors --json {options}"));
+        serde_json::from_str(&text).unwrap()
+    };
+    let auto = json("");
+    assert_eq!(auto["multiply_adds"]["value"], 3 * 9 + 9 * 5 + 5 * 2);
+    assert_eq!(auto["multiply_adds"]["forward"], 3 * (9 * 5 + 5 * 2));
+    assert_eq!(auto["multiply_adds"]["reverse"], 2 * (9 * 5 + 3 * 9));
+    assert_eq!(auto["multiply_adds"]["cut"], 0);
+    assert_eq!(auto["layers"][1]["activation"], "leaky_relu(0.1)");
+    assert_eq!(auto["input_names"][2], "c");
+    assert_eq!(auto["memory"][1]["precision"], "f64");
+    assert_eq!(json("--order forward")["multiply_adds"]["cut"], 3);
+
+    let count = |json: &serde_json::Value| json["instructions"][0]["evaluation"].as_u64().unwrap();
+    let double = json("--precision f64");
+    assert!(
+        count(&auto) > 500 && count(&double) > 5 * count(&auto),
+        "{auto} {double}"
+    );
+    let lines = desk.fails("inspect m.safetensors --order 4");
+    assert!(lines[0].contains("the model has 3"), "{lines:?}");
+}
+
 /// What was there under the name stays until all is written.
 #[test]
 fn a_failure_leaves_old_files_alone() {

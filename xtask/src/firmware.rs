@@ -407,6 +407,16 @@ impl Workshop {
             .map_err(|message| format!("{}: {message}", network.name))
     }
 
+    /// Count the instructions of the networks in `counts.rs`: lines of comma-separated values.
+    pub(crate) fn counts(&self) -> Result<Vec<String>> {
+        // Its networks are written in it; the module is there because the library wants one.
+        let report = self.run(&self.build(&seed(), "counts", None)?)?;
+        let lines = report.lines.iter();
+        Ok(lines
+            .filter_map(|line| line.strip_prefix("count: ").map(str::to_owned))
+            .collect())
+    }
+
     /// Run an image in the emulator, an instruction in each emulated nanosecond.
     fn run(&self, image: &Path) -> Result<Report> {
         let lines = Run::new("qemu-system-arm")

@@ -4,6 +4,7 @@ mod accuracy;
 mod bench;
 mod command;
 mod demo;
+mod estimate;
 mod firmware;
 mod image;
 mod install;
@@ -57,6 +58,12 @@ const TASKS: &[Task] = &[
         summary: "replay recorded evaluations on an emulated board, and count instructions;\n\
                   with --peer, count them beside the same network in C, by hand and by CasADi",
         run: firmware::task,
+    },
+    Task {
+        name: "estimate",
+        options: estimate::OPTIONS,
+        summary: "count the networks from which `fnn inspect` estimates others, and renew its table",
+        run: estimate::task,
     },
     Task {
         name: "size",

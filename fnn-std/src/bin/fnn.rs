@@ -9,7 +9,7 @@ use std::{
 };
 
 use clap::{Parser, Subcommand};
-use fnn_std::{Activation, Error, Order, Precision, eval, generate, import};
+use fnn_std::{Activation, Error, Order, Precision, eval, generate, import, inspect};
 use indicatif::{ProgressBar, ProgressStyle};
 
 /// A trained feed-forward network and its exact Jacobian.
@@ -49,6 +49,25 @@ enum Command {
         /// the results do not depend on it.
         #[arg(long, value_name = "N")]
         threads: Option<NonZeroUsize>,
+        /// The activations, separated by commas, one for each layer; they replace those in the
+        /// file, if it holds any.
+        #[arg(long, value_name = "LIST")]
+        activations: Option<String>,
+    },
+    /// Say what a model is and what it costs: layers, multiply-adds, memory, instructions.
+    Inspect {
+        /// The model: a safetensors file.
+        model: PathBuf,
+        /// Print JSON, for programs.
+        #[arg(long)]
+        json: bool,
+        /// The number format of the estimated instructions, f32 or f64 [default: the model's].
+        #[arg(long)]
+        precision: Option<Precision>,
+        /// The order of accumulation of the Jacobian: forward, reverse, the number of layers after
+        /// which forward ends and reverse begins, or auto, whichever has the fewest multiply-adds.
+        #[arg(long, default_value = "auto")]
+        order: Order,
         /// The activations, separated by commas, one for each layer; they replace those in the
         /// file, if it holds any.
         #[arg(long, value_name = "LIST")]
@@ -163,6 +182,25 @@ fn run(command: Command) -> Result<(), Failure> {
             };
             let report = eval::run(&model, &options, &mut progress())?;
             report.map_or(Ok(()), |report| print(&report.to_string()))
+        }
+        Command::Inspect {
+            model,
+            json,
+            precision,
+            order,
+            activations,
+        } => {
+            let options = inspect::Options {
+                precision,
+                order,
+                import: import_options(activations)?,
+            };
+            let report = inspect::run(&model, &options)?;
+            print(&if json {
+                format!("{:#}\n", report.to_json())
+            } else {
+                report.to_string()
+            })
         }
         Command::Generate {
             model,

@@ -1,0 +1,409 @@
+//! What a model is and what it costs on a device: what `fnn inspect` does.
+
+use std::{
+    fmt::{self, Display},
+    path::Path,
+};
+
+use serde_json::{Value, json};
+
+use crate::{
+    activation::Activation,
+    cost::{self, Estimate},
+    error::Result,
+    import,
+    model::{Dense, Layer, Model, Precision},
+    order::Order,
+};
+
+/// What [`run`] is told: the options of `fnn inspect`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Options {
+    /// The number format of the estimated instructions; the model's own by default.
+    pub precision: Option<Precision>,
+    /// The order of accumulation of the Jacobian.
+    pub order: Order,
+    /// How the model is read.
+    pub import: import::Options,
+}
+
+/// What there is to say of a model: as text with [`Display`], for programs with
+/// [`to_json`](Self::to_json).
+#[derive(Debug, Clone, PartialEq)]
+pub struct Report {
+    /// What was inspected.
+    pub model: Model,
+    /// The number format of the estimates.
+    pub precision: Precision,
+    /// The order that was asked for.
+    pub order: Order,
+    /// What an evaluation takes; `None` where a layer is not dense, since the counts are those of
+    /// chains of dense layers.
+    pub cost: Option<Cost>,
+}
+
+/// What an evaluation takes.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Cost {
+    /// Multiply-adds of the value.
+    pub value: usize,
+    /// Multiply-adds of the Jacobian beside the value, accumulated forward.
+    pub forward: usize,
+    /// The same in reverse.
+    pub reverse: usize,
+    /// The same in the order that was asked for.
+    pub chosen: usize,
+    /// After which layer forward accumulation ends in that order: 0 is reverse alone, the depth
+    /// forward alone.
+    pub cut: usize,
+    /// Memory in f32, then in f64.
+    pub memory: [Memory; 2],
+    /// Instructions and stack on each processor that was counted; empty where an activation was not.
+    pub estimates: Vec<Estimate>,
+}
+
+/// Bytes on the device.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Memory {
+    /// The number format.
+    pub precision: Precision,
+    /// Weights and biases, in flash.
+    pub weights: usize,
+    /// The workspace of a value with its Jacobian.
+    pub workspace: usize,
+    /// The workspace of a value alone.
+    pub value_workspace: usize,
+    /// The value and the Jacobian that are returned, on the stack.
+    pub returned: usize,
+    /// All of the stack of an evaluation, estimated, on each processor that was counted.
+    pub stack: Vec<(&'static str, usize)>,
+}
+
+/// Reads the model at `model` and says what it is and what it costs.
+///
+/// # Errors
+/// A model that cannot be read; an order with a cut after more layers than there are.
+pub fn run(model: &Path, options: &Options) -> Result<Report> {
+    let model = import::read(model, &options.import)?;
+    inspect(
+        &model,
+        options.precision.unwrap_or(model.precision()),
+        options.order,
+    )
+}
+
+/// What `model` is and costs in this number format and order.
+///
+/// # Errors
+/// An order with a cut after more layers than there are.
+pub fn inspect(model: &Model, precision: Precision, order: Order) -> Result<Report> {
+    order.check(&model.shape())?;
+    Ok(Report {
+        cost: model
+            .as_dense()
+            .map(|layers| cost(model, &layers, precision, order)),
+        model: model.clone(),
+        precision,
+        order,
+    })
+}
+
+fn cost(model: &Model, layers: &[&Dense], precision: Precision, order: Order) -> Cost {
+    let shape = model.shape();
+    let (inputs, outputs, depth) = (model.inputs(), model.outputs(), shape.depth());
+    let cut = order.cut(&shape, inputs);
+    let activations: Vec<Activation> = layers.iter().map(|layer| layer.activation()).collect();
+    let estimates = |precision| cost::estimates(model.sizes(), &activations, precision, order);
+    let memory = |precision: Precision| Memory {
+        precision,
+        weights: model.parameters() * precision.bytes(),
+        workspace: shape.workspace(cut, inputs) * precision.bytes(),
+        value_workspace: shape.value_workspace() * precision.bytes(),
+        returned: outputs * (1 + inputs) * precision.bytes(),
+        stack: estimates(precision)
+            .into_iter()
+            .map(|e| (e.processor, e.stack))
+            .collect(),
+    };
+    Cost {
+        value: shape.value_multiply_adds(),
+        forward: shape.jacobian_multiply_adds(depth, inputs),
+        reverse: shape.jacobian_multiply_adds(0, inputs),
+        chosen: shape.jacobian_multiply_adds(cut, inputs),
+        cut,
+        memory: [memory(Precision::F32), memory(Precision::F64)],
+        estimates: estimates(precision),
+    }
+}
+
+/// A layer in words, beside its name: kind, sizes, activation, parameters.
+fn describe(layer: &Layer) -> String {
+    let sizes = format!("{} -> {}", layer.inputs(), layer.outputs());
+    let activation = activation_of(layer).map_or_else(String::new, |a| format!("  {a}"));
+    format!("{:<10} {sizes:<12}{activation}", layer.kind())
+}
+
+/// The activation of a layer, if it is of a kind that has one.
+fn activation_of(layer: &Layer) -> Option<Activation> {
+    match layer {
+        Layer::Dense(dense) => Some(dense.activation()),
+        Layer::Affine(affine) => Some(affine.activation()),
+        _ => None,
+    }
+}
+
+/// Lines for layers and for those inside them.
+fn lines(f: &mut fmt::Formatter<'_>, layers: &[Layer], indent: usize) -> fmt::Result {
+    for layer in layers {
+        let parameters = match layer.numbers().len() {
+            0 => String::new(),
+            count => format!("  {count} parameters"),
+        };
+        let (text, name) = (describe(layer), layer.name());
+        writeln!(f, "{:indent$}  {text:<43}{parameters:<18}  {name}", "")?;
+        for (branch, layers) in layer.inside().into_iter().enumerate() {
+            if branch > 0 {
+                writeln!(f, "{:indent$}    beside it", "")?;
+            }
+            lines(f, layers, indent + 4)?;
+        }
+    }
+    Ok(())
+}
+
+impl Report {
+    /// The same for programs. Counts are numbers, memory is in bytes, unknown things are null.
+    pub fn to_json(&self) -> Value {
+        let model = &self.model;
+        json!({
+            "file": model.source().map(|source| &source.file),
+            "sha256": model.source().map(|source| &source.sha256),
+            "precision": model.precision().to_string(),
+            "inputs": model.inputs(),
+            "outputs": model.outputs(),
+            "input_names": model.input_names(),
+            "output_names": model.output_names(),
+            "input_ranges": model.input_ranges().map(|ranges| {
+                let pairs = ranges.iter().map(|range| [range.start, range.end]);
+                pairs.collect::<Vec<_>>()
+            }),
+            "parameters": model.parameters(),
+            "layers": layers_json(model.layers()),
+            "notes": model.notes(),
+            "order": self.order.to_string(),
+            "multiply_adds": self.cost.as_ref().map(|cost| json!({
+                "value": cost.value,
+                "forward": cost.forward,
+                "reverse": cost.reverse,
+                "chosen": cost.chosen,
+                "cut": cost.cut,
+            })),
+            "memory": self.cost.as_ref().map(|cost| cost.memory.iter().map(|memory| json!({
+                "precision": memory.precision.to_string(),
+                "weights": memory.weights,
+                "workspace": memory.workspace,
+                "value_workspace": memory.value_workspace,
+                "returned": memory.returned,
+                "stack": memory.stack.iter().map(|(processor, bytes)| {
+                    ((*processor).to_owned(), json!(bytes))
+                }).collect::<serde_json::Map<_, _>>(),
+            })).collect::<Vec<_>>()),
+            "instructions": self.cost.as_ref().map(|cost| cost.estimates.iter().map(|e| json!({
+                "processor": e.processor,
+                "precision": self.precision.to_string(),
+                "value": e.value,
+                "evaluation": e.evaluation,
+                "relative_error": e.error,
+            })).collect::<Vec<_>>()),
+        })
+    }
+}
+
+fn layers_json(layers: &[Layer]) -> Value {
+    layers
+        .iter()
+        .map(|layer| {
+            json!({
+                "kind": layer.kind(),
+                "name": layer.name(),
+                "inputs": layer.inputs(),
+                "outputs": layer.outputs(),
+                "activation": activation_of(layer).map(|a| a.to_string()),
+                "parameters": layer.numbers().len(),
+                "inside": layer.inside().into_iter().map(layers_json).collect::<Vec<_>>(),
+            })
+        })
+        .collect()
+}
+
+impl Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let model = &self.model;
+        if let Some(source) = model.source() {
+            writeln!(f, "{}  sha256 {}", source.file, &source.sha256)?;
+        }
+        let (inputs, outputs) = (model.inputs(), model.outputs());
+        writeln!(
+            f,
+            "{inputs} inputs, {outputs} outputs, {} parameters in {}",
+            grouped(model.parameters()),
+            model.precision()
+        )?;
+
+        writeln!(f, "\nlayers")?;
+        lines(f, model.layers(), 0)?;
+        for (what, names) in [
+            ("inputs", model.input_names()),
+            ("outputs", model.output_names()),
+        ] {
+            let Some(names) = names else { continue };
+            writeln!(f, "\n{what}")?;
+            for (i, name) in names.iter().enumerate() {
+                let ranges = model.input_ranges().filter(|_| what == "inputs");
+                let range = ranges.and_then(|ranges| ranges.get(i));
+                let range =
+                    range.map_or_else(String::new, |r| format!("  {:?} to {:?}", r.start, r.end));
+                writeln!(f, "  {i}  {name}{range}")?;
+            }
+        }
+        if !model.notes().is_empty() {
+            writeln!(f, "\nwhat became what")?;
+            for note in model.notes() {
+                writeln!(f, "  {note}")?;
+            }
+        }
+        let Some(cost) = &self.cost else {
+            let layer = model
+                .layers()
+                .iter()
+                .find(|layer| layer.as_dense().is_none());
+            let kind = layer.map_or("", Layer::kind);
+            return writeln!(
+                f,
+                "\nThe cost is known for chains of dense layers; this model has a layer of the kind {kind}."
+            );
+        };
+
+        let depth = model.layers().len();
+        writeln!(f, "\nmultiply-adds")?;
+        let rows = [
+            ("value".to_owned(), cost.value),
+            ("Jacobian beside it, forward".to_owned(), cost.forward),
+            ("                    in reverse".to_owned(), cost.reverse),
+            (
+                format!(
+                    "                    as chosen: {}",
+                    match cost.cut {
+                        0 => "in reverse".to_owned(),
+                        cut if cut == depth => "forward".to_owned(),
+                        cut => format!("forward to layer {cut}, then in reverse"),
+                    }
+                ),
+                cost.chosen,
+            ),
+        ];
+        let wide = rows.iter().map(|(text, _)| text.len()).max().unwrap_or(0);
+        for (text, count) in rows {
+            writeln!(f, "  {text:<wide$}  {:>11}", grouped(count))?;
+        }
+
+        writeln!(
+            f,
+            "\nbytes                                     f32          f64"
+        )?;
+        let row = |f: &mut fmt::Formatter<'_>, what: &str, bytes: &dyn Fn(&Memory) -> usize| {
+            let [single, double] = cost.memory.each_ref().map(|memory| grouped(bytes(memory)));
+            writeln!(f, "  {what:<32}{single:>11}  {double:>11}")
+        };
+        row(f, "flash: weights", &|m| m.weights)?;
+        row(f, "workspace", &|m| m.workspace)?;
+        row(f, "workspace of the value alone", &|m| m.value_workspace)?;
+        row(f, "stack: value and Jacobian", &|m| m.returned)?;
+        for at in 0..cost.memory[0].stack.len() {
+            let name = format!("stack on {}, about", cost.memory[0].stack[at].0);
+            row(f, &name, &|m| m.stack.get(at).map_or(0, |stack| stack.1))?;
+        }
+
+        if cost.estimates.is_empty() {
+            return writeln!(
+                f,
+                "\nThe instructions of one of its activations were not counted."
+            );
+        }
+        writeln!(
+            f,
+            "\ninstructions in {}, estimated            value   with Jacobian   within",
+            self.precision
+        )?;
+        for e in &cost.estimates {
+            writeln!(
+                f,
+                "  {:<30}{:>13}  {:>14}   {:>4.0} %",
+                e.processor,
+                grouped(e.value as usize),
+                grouped(e.evaluation as usize),
+                (100.0 * e.error).ceil()
+            )?;
+        }
+        Ok(())
+    }
+}
+
+/// A count with a space between groups of three digits.
+fn grouped(count: usize) -> String {
+    let digits = count.to_string();
+    let mut text = String::new();
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            text.push(' ');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Affine, Residual, Tensor};
+
+    #[test]
+    fn digits_are_grouped() {
+        assert_eq!(grouped(0), "0");
+        assert_eq!(grouped(123), "123");
+        assert_eq!(grouped(1_234_567), "1 234 567");
+    }
+
+    #[test]
+    fn other_layers_are_listed_with_those_inside() {
+        let weight = Tensor {
+            name: "w".to_owned(),
+            shape: vec![2, 2],
+            numbers: vec![0.5; 4],
+        };
+        let dense = Dense::new(weight, None, Activation::Tanh).unwrap();
+        let scaling = Affine::new("scaling", vec![2.0; 2], vec![0.0; 2], Activation::Identity);
+        let layers = vec![
+            Layer::from(scaling.unwrap()),
+            Residual::new(vec![dense.into()]).unwrap().into(),
+        ];
+        let model = Model::new(layers, Precision::F32)
+            .unwrap()
+            .with_notes(vec!["`a` became `b`".to_owned()]);
+        let report = inspect(&model, Precision::F32, Order::Auto).unwrap();
+        let text = report.to_string();
+        for part in [
+            "affine",
+            "residual",
+            "      dense",
+            "tanh",
+            "  `a` became `b`\n",
+            "10 parameters",
+        ] {
+            assert!(text.contains(part), "{part} is not in\n{text}");
+        }
+        let json = report.to_json();
+        assert_eq!(json["layers"][1]["inside"][0][0]["activation"], "tanh");
+        assert!(json["multiply_adds"].is_null());
+    }
+}
