@@ -25,6 +25,7 @@
 //! | [`Model`] | the one description of a model, checked once, that all others start from |
 //! | [`Evaluator`] | value and Jacobian of a model that is known at run time, bit for bit those of [`fnn_core::Network`] |
 //! | [`mod@reference`] | the same in `f64`, as plain as the formulas: the oracle of the tests |
+//! | [`bound`](mod@bound) | how far rounding may move a value and a Jacobian |
 //! | [`generate`] | a Rust module with the network, its weights and recorded evaluations |
 //! | [`eval`] | a model evaluated for a file of inputs |
 //! | [`inspect`] | what a model is, and what it costs on a device |
@@ -55,6 +56,7 @@
 
 mod activation;
 pub mod array;
+pub mod bound;
 mod cost;
 mod error;
 pub mod eval;

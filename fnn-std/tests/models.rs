@@ -1,11 +1,12 @@
 //! The example models: what is computed here against what JAX recorded when they were trained.
 
-mod bound;
-
 use std::{fs, path::PathBuf};
 
-use bound::bound;
-use fnn_std::{Evaluator, Float, Model, Precision, Rows, import, reference};
+use fnn_std::{
+    Evaluator, Float, Model, Order, Precision, Rows,
+    bound::{Arithmetic, bound},
+    import, reference,
+};
 
 fn file(model: &str, name: &str) -> PathBuf {
     let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("models");
@@ -49,13 +50,13 @@ fn check(name: &str) {
         .chunks_exact(outputs)
         .zip(jacobians.chunks_exact(outputs * inputs));
     for (x, (value, jacobian)) in rows.iter().zip(recorded) {
-        let jax = bound(&model, x, Precision::F64);
+        let jax = bound(&model, x, Arithmetic::of_reference()).unwrap();
         for precision in [Precision::F64, Precision::F32] {
             let (y, d) = match precision {
                 Precision::F32 => evaluate::<f32>(&model, x),
                 Precision::F64 => evaluate::<f64>(&model, x),
             };
-            let ours = bound(&model, x, precision);
+            let ours = bound(&model, x, Arithmetic::new(precision, Order::Auto)).unwrap();
             close(&y, value, (&ours.value, &jax.value));
             let (ours, jax) = (ours.jacobian.concat(), jax.jacobian.concat());
             close(&d, jacobian, (&ours, &jax));

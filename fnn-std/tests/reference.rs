@@ -1,11 +1,13 @@
 //! The evaluator against the plain reference, and the reference against two ways to differentiate
 //! that share nothing with it: dual numbers and difference quotients.
 
-mod bound;
 mod random;
 
-use bound::{bound, is_smooth};
-use fnn_std::{Activation, Evaluator, Float, Model, Precision, reference};
+use fnn_std::{
+    Activation, Evaluator, Float, Model, Order, Precision,
+    bound::{Arithmetic, bound, is_smooth},
+    reference,
+};
 use num_dual::{Dual64, DualNum};
 use random::Random;
 
@@ -29,33 +31,35 @@ fn each_model(precision: Precision, mut check: impl FnMut(&Model, &[f64])) {
     }
 }
 
-/// Whether `found` is as close to the reference as the errors of both allow.
+/// Whether what is found is as close to the reference as the errors of both allow, in every order.
 #[track_caller]
 fn check<T: Float>(model: &Model, x: &[f64]) {
-    let x_t: Vec<_> = x.iter().map(|&x| T::from_f64(x)).collect();
-    let (inputs, outputs) = (model.inputs(), model.outputs());
-    let (mut value, mut jacobian) = (vec![T::ZERO; outputs], vec![T::ZERO; outputs * inputs]);
-    let mut evaluator = Evaluator::new(model).unwrap();
-    evaluator.evaluate(&x_t, &mut value, &mut jacobian).unwrap();
+    let depth = model.layers().len();
+    let cuts = [Order::Forward, Order::Reverse, Order::Cut(depth / 2)];
+    for order in cuts {
+        let x_t: Vec<_> = x.iter().map(|&x| T::from_f64(x)).collect();
+        let (inputs, outputs) = (model.inputs(), model.outputs());
+        let (mut value, mut jacobian) = (vec![T::ZERO; outputs], vec![T::ZERO; outputs * inputs]);
+        let mut evaluator = Evaluator::with_order(model, order).unwrap();
+        evaluator.evaluate(&x_t, &mut value, &mut jacobian).unwrap();
 
-    let reference = reference::evaluate(model, x).unwrap();
-    let (ours, its) = (
-        bound(model, x, T::PRECISION),
-        bound(model, x, Precision::F64),
-    );
-    for i in 0..outputs {
-        let distance = (value[i].to_f64() - reference.value[i]).abs();
-        assert!(
-            distance <= ours.value[i] + its.value[i],
-            "{model:?} output {i}"
-        );
-        for j in 0..inputs {
-            let distance = (jacobian[i * inputs + j].to_f64() - reference.jacobian[i][j]).abs();
-            let bound = ours.jacobian[i][j] + its.jacobian[i][j];
+        let reference = reference::evaluate(model, x).unwrap();
+        let ours = bound(model, x, Arithmetic::new(T::PRECISION, order)).unwrap();
+        let its = bound(model, x, Arithmetic::of_reference()).unwrap();
+        for i in 0..outputs {
+            let distance = (value[i].to_f64() - reference.value[i]).abs();
             assert!(
-                distance <= bound,
-                "{model:?} ∂{i}/∂{j}: {distance:e} > {bound:e}"
+                distance <= ours.value[i] + its.value[i],
+                "{order} {model:?} output {i}"
             );
+            for j in 0..inputs {
+                let distance = (jacobian[i * inputs + j].to_f64() - reference.jacobian[i][j]).abs();
+                let bound = ours.jacobian[i][j] + its.jacobian[i][j];
+                assert!(
+                    distance <= bound,
+                    "{order} {model:?} ∂{i}/∂{j}: {distance:e} > {bound:e}"
+                );
+            }
         }
     }
 }
@@ -74,7 +78,7 @@ fn f32_is_the_reference_within_its_error() {
 fn dual_numbers_give_the_reference() {
     each_model(Precision::F64, |model, x| {
         let reference = reference::evaluate(model, x).unwrap();
-        let bound = bound(model, x, Precision::F64);
+        let bound = bound(model, x, Arithmetic::of_reference()).unwrap();
         for j in 0..x.len() {
             let seeds = x.iter().enumerate().map(|(i, &x)| {
                 let x = Dual64::from_re(x);
@@ -110,7 +114,7 @@ fn difference_quotients_give_the_reference() {
             return;
         }
         let reference = reference::evaluate(model, x).unwrap();
-        let bound = bound(model, x, Precision::F64);
+        let bound = bound(model, x, Arithmetic::of_reference()).unwrap();
         let h = 2f64.powi(-14);
         for j in 0..x.len() {
             let quotient = |h: f64| -> Vec<f64> {
