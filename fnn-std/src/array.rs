@@ -116,7 +116,19 @@ impl Reader {
     /// # Errors
     /// A file that cannot be read, is damaged, or holds something else. Never panics.
     pub fn open(path: impl AsRef<Path>) -> Result<Self> {
-        let path = path.as_ref();
+        Self::open_as(path.as_ref(), None)
+    }
+
+    /// The rows of what was computed for inputs: of an array in a NumPy file each row is so many
+    /// numbers, whatever its shape, so that Jacobians may have the shape [rows, outputs, inputs].
+    ///
+    /// # Errors
+    /// As [`open`](Self::open); and an array whose numbers do not fill the last row.
+    pub fn open_results(path: impl AsRef<Path>, columns: usize) -> Result<Self> {
+        Self::open_as(path.as_ref(), Some(columns))
+    }
+
+    fn open_as(path: &Path, columns: Option<usize>) -> Result<Self> {
         let (mut file, length) = file::open(path)?;
         let is_named_npy = path
             .extension()
@@ -125,7 +137,7 @@ impl Reader {
             .map_err(Error::cannot_read)
             .and_then(|is_npy| {
                 if is_named_npy || is_npy {
-                    npy::Array::open(file, length).map(Source::Npy)
+                    npy::Array::open(file, length, columns).map(Source::Npy)
                 } else {
                     csv::Table::open(file).map(Source::Csv)
                 }
@@ -168,6 +180,14 @@ impl Reader {
         match &self.file {
             Source::Npy(_) => None,
             Source::Csv(table) => table.names(),
+        }
+    }
+
+    /// The number format of the file, if it says one.
+    pub fn precision(&self) -> Option<Precision> {
+        match &self.file {
+            Source::Npy(array) => Some(array.precision()),
+            Source::Csv(_) => None,
         }
     }
 

@@ -50,7 +50,8 @@ use crate::{
 /// floors 1/8 and 1/2 are for these.
 pub const ERROR: f64 = 4.0;
 
-/// Bounds for a value and a Jacobian, in the places of what they bound.
+/// Bounds for a value and a Jacobian, in the places of what they bound: infinite or NaN where they
+/// overflow.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Bound {
     /// For each output.

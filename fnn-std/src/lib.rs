@@ -28,11 +28,12 @@
 //! | [`bound`](mod@bound) | how far rounding may move a value and a Jacobian |
 //! | [`generate`] | a Rust module with the network, its weights and recorded evaluations |
 //! | [`eval`] | a model evaluated for a file of inputs |
+//! | [`check`] | whether value and Jacobian are right, within derived bounds |
 //! | [`inspect`] | what a model is, and what it costs on a device |
 //! | [`Rows`] | inputs from `.npy` and `.csv` files; [`array::Reader`] reads them by and by |
 //!
 //! The program `fnn` is these functions behind arguments: `fnn eval` is [`eval::run`],
-//! `fnn inspect` is [`inspect::run`], `fnn generate` is [`generate::run`].
+//! `fnn inspect` is [`inspect::run`], `fnn check` is [`check::run`], `fnn generate` is [`generate::run`].
 //!
 //! # Conventions
 //!
@@ -57,6 +58,7 @@
 mod activation;
 pub mod array;
 pub mod bound;
+pub mod check;
 mod cost;
 mod error;
 pub mod eval;

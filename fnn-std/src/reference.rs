@@ -27,13 +27,7 @@ pub struct Evaluation {
 /// # Errors
 /// `x` is not as long as the model has inputs.
 pub fn evaluate(model: &Model, x: &[f64]) -> Result<Evaluation> {
-    if x.len() != model.inputs() {
-        return Err(Error::refused(format!(
-            "{} inputs, wanted {}",
-            x.len(),
-            model.inputs()
-        )));
-    }
+    check(model, x)?;
     let mut y = x.to_vec();
     let mut s: Vec<Vec<f64>> = (0..x.len())
         .map(|i| (0..x.len()).map(|j| f64::from(i == j)).collect())
@@ -45,6 +39,30 @@ pub fn evaluate(model: &Model, x: &[f64]) -> Result<Evaluation> {
         value: y,
         jacobian: s,
     })
+}
+
+/// The output of `model` for the input `x` alone, with the bits that [`evaluate`] gives.
+///
+/// # Errors
+/// `x` is not as long as the model has inputs.
+pub fn value(model: &Model, x: &[f64]) -> Result<Vec<f64>> {
+    check(model, x)?;
+    // The sensitivity has no columns.
+    let start = (x.to_vec(), vec![Vec::new(); x.len()]);
+    let layers = model.layers().iter();
+    let (y, _) = layers.fold(start, |(y, s), layer| through(layer, y, s));
+    Ok(y)
+}
+
+fn check(model: &Model, x: &[f64]) -> Result<()> {
+    if x.len() != model.inputs() {
+        return Err(Error::refused(format!(
+            "{} inputs, wanted {}",
+            x.len(),
+            model.inputs()
+        )));
+    }
+    Ok(())
 }
 
 /// Value and sensitivity after a layer from those before it.

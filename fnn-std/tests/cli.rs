@@ -592,6 +592,89 @@ fn inspect_says_what_a_model_is_and_costs() {
     assert!(lines[0].contains("the model has 3"), "{lines:?}");
 }
 
+#[test]
+fn check_passes_what_is_right_and_fails_what_is_not() {
+    let desk = Desk::new();
+    desk.runs("eval m.safetensors --input x.csv --output y.npy --jacobian j.npy --order forward");
+    desk.runs("eval m.safetensors --input x.csv --output y.csv --jacobian j.csv");
+    for results in [
+        "--output y.npy --jacobian j.npy",
+        "--output y.csv --jacobian j.csv",
+        "",
+    ] {
+        for option in ["", "--precision f64", "--order 1"] {
+            let text = desk.runs(&format!(
+                "check m.safetensors --input x.csv {results} {option}"
+            ));
+            assert!(
+                text.ends_with("\nPASS\n") && !text.contains("FAIL"),
+                "{text}"
+            );
+            assert!(text.contains("central differences") && text.contains("other orders"));
+            assert_eq!(text.contains("framework"), !results.is_empty());
+        }
+    }
+
+    // The last number of each file, moved by one part in ten thousand.
+    let fails = |arguments: &str, comparison: &str| {
+        let output = desk.run(&format!("check m.safetensors --input x.csv {arguments}"));
+        assert_eq!((output.status.code(), output.stderr), (Some(1), vec![]));
+        let text = String::from_utf8(output.stdout).unwrap();
+        assert!(text.ends_with("\nFAIL\n"), "{text}");
+        let failed: Vec<_> = text
+            .lines()
+            .filter(|line| line.starts_with("FAIL  "))
+            .collect();
+        assert_eq!(failed.len(), 1, "{text}");
+        assert!(failed[0].contains(comparison), "{text}");
+        assert!(failed[0].contains("at row 1, "), "{text}");
+    };
+    for (name, count) in [("y", 4), ("j", 12)] {
+        let mut bytes = fs::read(desk.path(&format!("{name}.npy"))).unwrap();
+        let at = bytes.len() - 4;
+        let number = f32::from_le_bytes(bytes[at..].try_into().unwrap());
+        bytes[at..].copy_from_slice(&(number * 1.0001).to_le_bytes());
+        assert_eq!(npy(&desk.path(&format!("{name}.npy"))).2.len(), count);
+        desk.write(&format!("bad_{name}.npy"), bytes);
+    }
+    fails("--output bad_y.npy", "value, framework's output");
+    fails("--jacobian bad_j.npy --output y.npy", "∂ z / ∂ c");
+}
+
+#[test]
+fn check_draws_inputs_from_a_range() {
+    let desk = Desk::new();
+    let text = desk.runs("check m.safetensors --range -2:2 --rows 20");
+    assert!(text.starts_with("20 rows, drawn"), "{text}");
+    assert_eq!(
+        text,
+        desk.runs("check m.safetensors --range -2:2 --rows 20")
+    );
+    assert_eq!(
+        desk.fails("check m.safetensors"),
+        [
+            "error: neither inputs nor the ranges to draw them from are known",
+            "help: name a file of inputs: --input X.npy",
+            "help: or the range of all inputs: --range -1:1"
+        ]
+    );
+    desk.write("y.csv", "1,2\n");
+    let lines = desk.fails("check m.safetensors --input x.csv --output y.csv");
+    assert_eq!(
+        lines[0],
+        "error: `y.csv`: found 1 rows of 2 numbers, wanted 2 rows of 2, one for each row of the \
+         inputs"
+    );
+    desk.fails("check m.safetensors --range 2:1");
+    let cube = npy_file("<f4", "True", "(2, 2, 3)", &[0; 48]);
+    desk.write("j.npy", cube);
+    let lines = desk.fails("check m.safetensors --input x.csv --jacobian j.npy");
+    assert!(
+        lines[0].ends_with("wanted rows of 6 numbers in C order"),
+        "{lines:?}"
+    );
+}
+
 /// What was there under the name stays until all is written.
 #[test]
 fn a_failure_leaves_old_files_alone() {
@@ -647,6 +730,9 @@ fn wrong_usage_is_status_2() {
         "eval m.safetensors --input x.csv --precision f16",
         "eval m.safetensors --input x.csv --order back",
         "eval m.safetensors --input x.csv --threads 0",
+        "check m.safetensors --range 1",
+        "check m.safetensors --range 0:1 --input x.csv",
+        "check m.safetensors --output x.csv",
         "generate m.safetensors",
         "generate m.safetensors --module p.rs --records -1",
     ] {

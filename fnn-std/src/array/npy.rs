@@ -46,8 +46,9 @@ pub(super) struct Array<R> {
 }
 
 impl<R: Read + Seek> Array<R> {
-    /// The array in a file of this length.
-    pub(super) fn open(mut file: R, length: u64) -> Result<Self> {
+    /// The array in a file of this length, whose rows have so many numbers whatever its shape, or as
+    /// many as the shape says.
+    pub(super) fn open(mut file: R, length: u64, columns: Option<usize>) -> Result<Self> {
         let mut bytes = Vec::new();
         // The magic, the version and the length of the header take twelve bytes at most.
         let most = 12 + LONGEST_HEADER as u64;
@@ -77,9 +78,24 @@ impl<R: Read + Seek> Array<R> {
                 .with_help("in Python: numpy.save(file, array.astype(\"float64\"))"));
             }
         };
-        let (rows, columns) = match header.shape[..] {
-            [columns] => (1, columns),
-            [rows, columns] => (rows, columns),
+        let is_fortran = header.layout == Layout::Fortran && header.shape.len() > 1;
+        let count = |shape: &[usize]| shape.iter().try_fold(1_usize, |n, &k| n.checked_mul(k));
+        let (rows, columns) = match (columns, &header.shape[..]) {
+            (None, &[columns]) => (1, columns),
+            (None, &[rows, columns]) => (rows, columns),
+            (Some(wanted), &[rows, columns]) if wanted == columns => (rows, columns),
+            (Some(columns), shape) => {
+                let rows = count(shape).filter(|n| n.is_multiple_of(columns) && !is_fortran);
+                let Some(numbers) = rows else {
+                    return Err(Error::refused(format!(
+                        "the NumPy array has the shape {shape:?} in {} order, wanted rows of \
+                         {columns} numbers in C order",
+                        if is_fortran { "Fortran" } else { "C" }
+                    ))
+                    .with_help("in Python: numpy.save(file, numpy.ascontiguousarray(array))"));
+                };
+                (numbers / columns, columns)
+            }
             _ => {
                 return Err(Error::refused(format!(
                     "the NumPy array has the shape {:?}, wanted [inputs] or [rows, inputs]",
@@ -107,7 +123,7 @@ impl<R: Read + Seek> Array<R> {
             start,
             rows,
             columns,
-            is_fortran: header.layout == Layout::Fortran,
+            is_fortran,
             size,
             widen,
             next: 0,
@@ -117,6 +133,13 @@ impl<R: Read + Seek> Array<R> {
 
     pub(super) fn rows(&self) -> usize {
         self.rows
+    }
+
+    pub(super) fn precision(&self) -> Precision {
+        match self.size {
+            4 => Precision::F32,
+            _ => Precision::F64,
+        }
     }
 
     pub(super) fn columns(&self) -> usize {
@@ -232,7 +255,7 @@ mod tests {
 
     /// The same, read so many rows at a time.
     fn parse_in_blocks(bytes: &[u8], most: usize) -> Result<Rows> {
-        let mut array = Array::open(Cursor::new(bytes), bytes.len() as u64)?;
+        let mut array = Array::open(Cursor::new(bytes), bytes.len() as u64, None)?;
         let (mut numbers, mut left) = (Vec::new(), array.rows());
         while left > 0 {
             let block = left.min(most);

@@ -3,13 +3,14 @@
 use std::{
     io::{self, ErrorKind, IsTerminal, Write},
     num::NonZeroUsize,
+    ops::Range,
     path::PathBuf,
     process::ExitCode,
     time::{Duration, Instant},
 };
 
 use clap::{Parser, Subcommand};
-use fnn_std::{Activation, Error, Order, Precision, eval, generate, import, inspect};
+use fnn_std::{Activation, Error, Order, Precision, check, eval, generate, import, inspect};
 use indicatif::{ProgressBar, ProgressStyle};
 
 /// A trained feed-forward network and its exact Jacobian.
@@ -62,6 +63,42 @@ enum Command {
         #[arg(long)]
         json: bool,
         /// The number format of the estimated instructions, f32 or f64 [default: the model's].
+        #[arg(long)]
+        precision: Option<Precision>,
+        /// The order of accumulation of the Jacobian: forward, reverse, the number of layers after
+        /// which forward ends and reverse begins, or auto, whichever has the fewest multiply-adds.
+        #[arg(long, default_value = "auto")]
+        order: Order,
+        /// The activations, separated by commas, one for each layer; they replace those in the
+        /// file, if it holds any.
+        #[arg(long, value_name = "LIST")]
+        activations: Option<String>,
+    },
+    /// Check value and Jacobian of a model: against the framework's own, the plain f64 reference,
+    /// central differences, every order of accumulation and the other number format.
+    ///
+    /// Passes where each distance is within what rounding may do on both sides; the exit status is 1
+    /// where one is not.
+    Check {
+        /// The model: a safetensors file.
+        model: PathBuf,
+        /// The inputs, .npy or .csv, one a row [default: drawn from the ranges that the model states].
+        #[arg(long, value_name = "X")]
+        input: Option<PathBuf>,
+        /// The framework's outputs for these inputs: [rows, outputs].
+        #[arg(long, value_name = "Y", requires = "input")]
+        output: Option<PathBuf>,
+        /// The framework's Jacobians: [rows, outputs, inputs].
+        #[arg(long, value_name = "J", requires = "input")]
+        jacobian: Option<PathBuf>,
+        /// Draw all inputs from this range.
+        #[arg(long, value_name = "LOW:HIGH", value_parser = range, conflicts_with = "input",
+              allow_hyphen_values = true)]
+        range: Option<Range<f64>>,
+        /// How many rows to check, spread over the file.
+        #[arg(long, value_name = "N", default_value_t = check::ROWS)]
+        rows: usize,
+        /// The number format of the evaluation, f32 or f64 [default: the model's].
         #[arg(long)]
         precision: Option<Precision>,
         /// The order of accumulation of the Jacobian: forward, reverse, the number of layers after
@@ -202,6 +239,35 @@ fn run(command: Command) -> Result<(), Failure> {
                 report.to_string()
             })
         }
+        Command::Check {
+            model,
+            input,
+            output,
+            jacobian,
+            range,
+            rows,
+            precision,
+            order,
+            activations,
+        } => {
+            let options = check::Options {
+                input,
+                output,
+                jacobian,
+                range,
+                rows: Some(rows),
+                precision,
+                order,
+                import: import_options(activations)?,
+            };
+            let report = check::run(&model, &options)?;
+            print(&report.to_string())?;
+            // The report has said all.
+            match report.passed() {
+                true => Ok(()),
+                false => Err(Failure(String::new())),
+            }
+        }
         Command::Generate {
             model,
             module,
@@ -230,6 +296,14 @@ fn import_options(activations: Option<String>) -> Result<import::Options, Error>
         .map(|list| Activation::parse_list(&list))
         .transpose()?;
     Ok(import::Options { activations })
+}
+
+/// Two numbers with a colon between them.
+fn range(text: &str) -> Result<Range<f64>, String> {
+    let numbers = text
+        .split_once(':')
+        .and_then(|(low, high)| Some(low.trim().parse().ok()?..high.trim().parse().ok()?));
+    numbers.ok_or_else(|| "wanted two numbers, LOW:HIGH".to_owned())
 }
 
 /// A bar on the terminal, if there is one, for what takes longer than a moment.
