@@ -32,7 +32,7 @@ use crate::{
     bound::{Arithmetic, bound, is_smooth, sides, value_bound},
     error::{Error, Result},
     evaluator::{Evaluator, Float},
-    import,
+    file, html, import,
     model::{Model, Precision},
     order::Order,
     reference::{self, Evaluation},
@@ -64,6 +64,8 @@ pub struct Options {
     pub precision: Option<Precision>,
     /// The order of accumulation of the Jacobian.
     pub order: Order,
+    /// Where a page with tables and figures goes.
+    pub report: Option<PathBuf>,
     /// How the model is read.
     pub import: import::Options,
 }
@@ -158,11 +160,18 @@ impl Report {
     }
 }
 
-/// Reads the model at `model` and checks its value and Jacobian at the inputs that `options` name.
+/// Reads the model at `model`, checks its value and Jacobian at the inputs that `options` name, and
+/// writes a page of it where one is asked for.
 ///
 /// # Errors
 /// Whatever keeps it from being done; that a comparison fails is no error but in the report.
 pub fn run(model: &Path, options: &Options) -> Result<Report> {
+    let read = [&options.input, &options.output, &options.jacobian];
+    let read = read.map(|path| path.as_deref());
+    file::keep(
+        &[&read[..], &[Some(model)]].concat(),
+        &[options.report.as_deref()],
+    )?;
     let model = import::read(model, &options.import)?;
     let wanted = options.rows.unwrap_or(ROWS);
     let (source, inputs, rows, total) = match &options.input {
@@ -215,7 +224,7 @@ pub fn run(model: &Path, options: &Options) -> Result<Report> {
         Precision::F32 => data.compare::<f32>(output.as_ref(), jacobian.as_ref())?,
         Precision::F64 => data.compare::<f64>(output.as_ref(), jacobian.as_ref())?,
     };
-    Ok(Report {
+    let report = Report {
         precision,
         order: options.order,
         source,
@@ -226,7 +235,11 @@ pub fn run(model: &Path, options: &Options) -> Result<Report> {
         inputs,
         rows,
         model,
-    })
+    };
+    if let Some(path) = &options.report {
+        html::write(&report, path)?;
+    }
+    Ok(report)
 }
 
 /// Numbers of rows from the first to the last, in even steps.

@@ -29,11 +29,13 @@
 //! | [`generate`] | a Rust module with the network, its weights and recorded evaluations |
 //! | [`eval`] | a model evaluated for a file of inputs |
 //! | [`check`] | whether value and Jacobian are right, within derived bounds |
+//! | [`figure`], [`html`] | figures of what was checked, and a page of them |
 //! | [`inspect`] | what a model is, and what it costs on a device |
 //! | [`Rows`] | inputs from `.npy` and `.csv` files; [`array::Reader`] reads them by and by |
 //!
 //! The program `fnn` is these functions behind arguments: `fnn eval` is [`eval::run`],
-//! `fnn inspect` is [`inspect::run`], `fnn check` is [`check::run`], `fnn generate` is [`generate::run`].
+//! `fnn inspect` is [`inspect::run`], `fnn check` is [`check::run`],
+//! `fnn plot` is [`plot::run`], `fnn generate` is [`generate::run`].
 //!
 //! # Conventions
 //!
@@ -63,12 +65,15 @@ mod cost;
 mod error;
 pub mod eval;
 mod evaluator;
+pub mod figure;
 mod file;
 pub mod generate;
+pub mod html;
 pub mod import;
 pub mod inspect;
 pub mod model;
 mod order;
+pub mod plot;
 pub mod reference;
 
 pub use activation::Activation;

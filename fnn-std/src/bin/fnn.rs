@@ -10,7 +10,9 @@ use std::{
 };
 
 use clap::{Parser, Subcommand};
-use fnn_std::{Activation, Error, Order, Precision, check, eval, generate, import, inspect};
+use fnn_std::{
+    Activation, Error, Order, Precision, check, eval, figure::Kind, generate, import, inspect, plot,
+};
 use indicatif::{ProgressBar, ProgressStyle};
 
 /// A trained feed-forward network and its exact Jacobian.
@@ -96,6 +98,44 @@ enum Command {
               allow_hyphen_values = true)]
         range: Option<Range<f64>>,
         /// How many rows to check, spread over the file.
+        #[arg(long, value_name = "N", default_value_t = check::ROWS)]
+        rows: usize,
+        /// Write a page with tables and figures here.
+        #[arg(long, value_name = "FILE.html")]
+        report: Option<PathBuf>,
+        /// The number format of the evaluation, f32 or f64 [default: the model's].
+        #[arg(long)]
+        precision: Option<Precision>,
+        /// The order of accumulation of the Jacobian: forward, reverse, the number of layers after
+        /// which forward ends and reverse begins, or auto, whichever has the fewest multiply-adds.
+        #[arg(long, default_value = "auto")]
+        order: Order,
+        /// The activations, separated by commas, one for each layer; they replace those in the
+        /// file, if it holds any.
+        #[arg(long, value_name = "LIST")]
+        activations: Option<String>,
+    },
+    /// Draw a figure of a model.
+    Plot {
+        /// The model: a safetensors file.
+        model: PathBuf,
+        /// What to show: parity, errors, jacobian (a heat map) or path (sensitivities along one).
+        #[arg(long, value_name = "KIND")]
+        kind: Kind,
+        /// Write the figure here, .svg or .png.
+        #[arg(value_name = "OUT")]
+        to: PathBuf,
+        /// The inputs, .npy or .csv, one a row [default: drawn from the ranges that the model states].
+        #[arg(long, value_name = "X")]
+        input: Option<PathBuf>,
+        /// The framework's outputs for these inputs: [rows, outputs].
+        #[arg(long, value_name = "Y", requires = "input")]
+        output: Option<PathBuf>,
+        /// Draw all inputs from this range.
+        #[arg(long, value_name = "LOW:HIGH", value_parser = range, conflicts_with = "input",
+              allow_hyphen_values = true)]
+        range: Option<Range<f64>>,
+        /// How many rows to show, spread over the file.
         #[arg(long, value_name = "N", default_value_t = check::ROWS)]
         rows: usize,
         /// The number format of the evaluation, f32 or f64 [default: the model's].
@@ -246,6 +286,7 @@ fn run(command: Command) -> Result<(), Failure> {
             jacobian,
             range,
             rows,
+            report,
             precision,
             order,
             activations,
@@ -258,6 +299,7 @@ fn run(command: Command) -> Result<(), Failure> {
                 rows: Some(rows),
                 precision,
                 order,
+                report,
                 import: import_options(activations)?,
             };
             let report = check::run(&model, &options)?;
@@ -267,6 +309,30 @@ fn run(command: Command) -> Result<(), Failure> {
                 true => Ok(()),
                 false => Err(Failure(String::new())),
             }
+        }
+        Command::Plot {
+            model,
+            kind,
+            to,
+            input,
+            output,
+            range,
+            rows,
+            precision,
+            order,
+            activations,
+        } => {
+            let options = check::Options {
+                input,
+                output,
+                range,
+                rows: Some(rows),
+                precision,
+                order,
+                import: import_options(activations)?,
+                ..check::Options::default()
+            };
+            Ok(plot::run(&model, kind, &to, &options)?)
         }
         Command::Generate {
             model,
