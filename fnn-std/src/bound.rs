@@ -248,6 +248,7 @@ pub fn sides(model: &Model, x: &[f64]) -> Result<Vec<i8>> {
             | Activation::Elu(_)
             | Activation::Selu
             | Activation::Softsign => i8::from(z > 0.0),
+            Activation::Clip { low, high } => i8::from(z > high) - i8::from(z < low),
             Activation::HardSigmoid | Activation::HardSwish => {
                 i8::from(z > 3.0) - i8::from(z < -3.0)
             }
@@ -311,6 +312,7 @@ fn curvature(activation: Activation, z: f64, reach: f64) -> (f64, f64) {
         Activation::Identity
         | Activation::Relu
         | Activation::LeakyRelu(_)
+        | Activation::Clip { .. }
         | Activation::HardSigmoid => 0.0,
         // 4 / (3 √3) at tanh² = 1/3; a quarter and half of the slope's for the two below.
         Activation::Tanh => 0.77,
@@ -336,6 +338,7 @@ fn curvature(activation: Activation, z: f64, reach: f64) -> (f64, f64) {
         Activation::Elu(alpha) => jump(0.0, (1.0 - alpha).abs()),
         // λ (α - 1).
         Activation::Selu => jump(0.0, 0.71),
+        Activation::Clip { low, high } => jump(low, 1.0) + jump(high, 1.0),
         Activation::HardSigmoid => jump(3.0, 1.0 / 6.0) + jump(-3.0, 1.0 / 6.0),
         Activation::HardSwish => jump(3.0, 0.5) + jump(-3.0, 0.5),
         _ => 0.0,

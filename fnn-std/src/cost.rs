@@ -18,7 +18,7 @@
 use std::ops::AddAssign;
 
 use crate::{activation::Activation, model::Precision, order::Order};
-use fnn_core::Shape;
+use fnn_core::{Shape, Step};
 
 /// What `cargo xtask estimate` counted, for each processor.
 const COUNTS: &str = include_str!("cost/counts.csv");
@@ -47,7 +47,8 @@ pub(crate) fn estimates(
     precision: Precision,
     order: Order,
 ) -> Vec<Estimate> {
-    let shape = Shape::Sizes(sizes);
+    let steps = dense(sizes);
+    let shape = Shape::Steps(&steps);
     let cut = order.cut(&shape, shape.inputs());
     let kinds: Option<Vec<usize>> = activations.iter().map(|a| kind(a.name())).collect();
     let Some(kinds) = kinds else {
@@ -76,6 +77,12 @@ pub(crate) fn estimates(
         })
     };
     processors.into_iter().filter_map(estimate).collect()
+}
+
+/// Dense layers of these sizes, the inputs first.
+fn dense(sizes: &[usize]) -> Vec<Step> {
+    let pairs = sizes.windows(2);
+    pairs.map(|pair| Step::dense(pair[0], pair[1])).collect()
 }
 
 /// The number of an activation among all, by its name.
@@ -142,7 +149,8 @@ impl Count {
 
     /// Bytes of stack without the value and Jacobian that are returned on it.
     fn stack_beside(&self) -> usize {
-        let shape = Shape::Sizes(&self.sizes);
+        let steps = dense(&self.sizes);
+        let shape = Shape::Steps(&steps);
         let returned = shape.outputs() * (1 + shape.inputs()) * self.precision.bytes();
         self.stack.saturating_sub(returned)
     }
@@ -338,7 +346,7 @@ fn inverse(mut matrix: Vec<Vec<f64>>) -> Option<Vec<Vec<f64>>> {
         .collect();
     for k in 0..n {
         let pivot = matrix[k][k];
-        if !(pivot > 0.0) {
+        if pivot.is_nan() || pivot <= 0.0 {
             return None;
         }
         for j in 0..n {
@@ -400,7 +408,8 @@ mod tests {
     #[test]
     fn the_multiply_adds_are_those_of_the_shape() {
         let sizes = [5, 37, 6, 19, 3];
-        let shape = Shape::Sizes(&sizes);
+        let steps = dense(&sizes);
+        let shape = Shape::Steps(&steps);
         for cut in 0..=4 {
             let work = Work::of_evaluation(&sizes, &[0; 4], Precision::F32, cut);
             let expected = shape.value_multiply_adds() + shape.jacobian_multiply_adds(cut, 5);

@@ -172,7 +172,7 @@ fn evaluate<T: Float>(
         outputs: names(model.output_names(), 'y', outputs),
         precision: T::PRECISION,
         rows: report,
-        total: total,
+        total,
     }))
 }
 

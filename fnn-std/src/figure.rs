@@ -251,7 +251,7 @@ fn tick(x: f64, range: &std::ops::Range<f64>) -> String {
     if x.abs() < 1e-9 * span {
         return "0".to_owned();
     }
-    if largest >= 1e5 || largest < 1e-3 {
+    if !(1e-3..1e5).contains(&largest) {
         return format!("{x:.1e}");
     }
     let digits = (1.0 - (span / 4.0).log10().floor()).clamp(0.0, 8.0) as usize;
