@@ -1,7 +1,7 @@
 //! Arrays in and out of files: `.npy` and `.csv`.
 
 mod csv;
-mod npy;
+pub(crate) mod npy;
 
 use std::{
     fs::File,

@@ -2,10 +2,30 @@
 //!
 //! | format | read | activations come from |
 //! |---|---|---|
-//! | safetensors | weights named as PyTorch's `nn.Sequential` names them: `0.weight`, `0.bias`, `2.weight` … | `activations` in `__metadata__`, or [`Options::activations`] |
+//! | safetensors | weights and biases with [names](#names) | `activations` in `__metadata__`, or [`Options::activations`] |
+//! | npz | the same | [`Options::activations`] |
 //!
 //! What a file holds beyond that is refused by name, never ignored.
+//!
+//! # Names
+//!
+//! The numbers in the names of tensors give the order of the layers, wherever they stand and in
+//! whatever order the file has them: 2 comes before 10, and a layer called `in`, `input`, `out`,
+//! `output` or `head` before or after those with numbers.
+//!
+//! | names | weights are |
+//! |---|---|
+//! | `0.weight`, `0.bias`, `2.weight` … as PyTorch's `nn.Sequential` names them, also with words before, `net.0.weight`, or modules, `fc1.weight` | [neurons, inputs] |
+//! | `0.kernel`, `Dense_0/kernel`, `dense/kernel`, `dense_1/kernel` … | [inputs, neurons] |
+//! | `W0`, `b0`, `W1` …, `fc1_w`, `layer/0/weights` … | either, as far as the sizes leave no doubt |
+//! | `arr_0`, `arr_1` …, as `numpy.savez` names arrays without names: a matrix, then its bias | either, as far as the sizes leave no doubt |
+//!
+//! Networks beside each other, such as the members of an ensemble, are refused even where one
+//! would fit behind the other.
 
+mod archive;
+mod named;
+mod npz;
 mod safetensors;
 
 use std::{
@@ -15,6 +35,7 @@ use std::{
 
 use sha2::{Digest, Sha256};
 
+use self::archive::Archive;
 use crate::{
     activation::Activation,
     error::{Error, Result},
@@ -64,15 +85,36 @@ pub fn parse(bytes: &[u8], options: &Options) -> Result<Model> {
     if safetensors::recognise(bytes) {
         return safetensors::parse(bytes, options);
     }
+    if archive::recognise(bytes) {
+        return parse_archive(Archive::new(bytes)?, options);
+    }
     let error = match bytes {
-        [] => Error::refused("the file is empty, wanted a model"),
-        [b'P', b'K', ..] => Error::refused("this is a zip archive, wanted a safetensors file"),
+        [] => Error::refused(format!("the file is empty, wanted {FORMATS}")),
         [0x93, b'N', b'U', b'M', b'P', b'Y', ..] => {
-            Error::refused("this is a NumPy array, wanted a safetensors file")
+            Error::refused(format!("this is a single NumPy array, wanted {FORMATS}"))
+                .with_help("in Python: numpy.savez(\"model.npz\", W0=..., b0=..., W1=..., b1=...)")
         }
-        _ => Error::refused("the format is not known, wanted a safetensors file"),
+        _ => Error::refused(format!("the format is not known, wanted {FORMATS}")),
     };
-    Err(error.with_help("in Python: safetensors.torch.save_file(network.state_dict(), \"model.safetensors\", {\"activations\": \"tanh,identity\"})"))
+    Err(error.with_help(SAVE))
+}
+
+/// The formats that are read, for messages.
+const FORMATS: &str = "a safetensors or an npz file";
+
+const SAVE: &str = "from PyTorch: safetensors.torch.save_file(network.state_dict(), \
+                    \"model.safetensors\", {\"activations\": \"tanh,identity\"})";
+
+/// The model in a zip archive, whose format is known by what is in it.
+fn parse_archive(archive: Archive<'_>, options: &Options) -> Result<Model> {
+    if npz::recognise(&archive) {
+        return npz::parse(archive, options);
+    }
+    let found = match archive.names().first() {
+        Some(name) => format!("this is a zip archive with an entry `{name}`"),
+        None => "this is an empty zip archive".to_owned(),
+    };
+    Err(Error::refused(format!("{found}, wanted {FORMATS}")).with_help(SAVE))
 }
 
 fn sha256(bytes: &[u8]) -> String {
@@ -90,18 +132,18 @@ mod tests {
     #[test]
     fn other_files_are_refused_by_what_they_are() {
         let error = |bytes: &[u8]| parse(bytes, &Options::default()).unwrap_err().to_string();
-        assert_eq!(error(b""), "the file is empty, wanted a model");
+        assert_eq!(error(b""), format!("the file is empty, wanted {FORMATS}"));
         assert_eq!(
-            error(b"PK\x03\x04"),
-            "this is a zip archive, wanted a safetensors file"
+            error(b"PK\x05\x06\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0"),
+            format!("this is an empty zip archive, wanted {FORMATS}")
         );
         assert_eq!(
             error(b"\x93NUMPY\x01\x00"),
-            "this is a NumPy array, wanted a safetensors file"
+            format!("this is a single NumPy array, wanted {FORMATS}")
         );
         assert_eq!(
             error(b"hello, world"),
-            "the format is not known, wanted a safetensors file"
+            format!("the format is not known, wanted {FORMATS}")
         );
     }
 

@@ -21,7 +21,7 @@
 //!
 //! | | |
 //! |---|---|
-//! | [`import`] | models from files: safetensors |
+//! | [`import`] | models from files: safetensors, npz |
 //! | [`Model`] | the one description of a model, checked once, that all others start from |
 //! | [`Evaluator`] | value and Jacobian of a model that is known at run time, bit for bit those of [`fnn_core::Network`] |
 //! | [`mod@reference`] | the same in `f64`, as plain as the formulas: the oracle of the tests |
@@ -75,6 +75,7 @@ pub mod model;
 mod order;
 pub mod plot;
 pub mod reference;
+mod widen;
 
 pub use activation::Activation;
 pub use array::Rows;

@@ -12,6 +12,7 @@ use crate::{
     error::{Error, Result},
     evaluator::Float,
     model::Precision,
+    widen::{each, f16},
 };
 
 const MAGIC: &[u8] = b"\x93NUMPY";
@@ -20,11 +21,30 @@ const MAGIC: &[u8] = b"\x93NUMPY";
 /// bytes.
 const LONGEST_HEADER: usize = 10_000;
 
-/// Numbers of some type, as `f64`, from their bytes, appended.
-type Widen = fn(&[u8], &mut Vec<f64>);
+/// Numbers of some type, as `f64`, from their bytes.
+type Widen = fn(&[u8]) -> Vec<f64>;
 
-pub(super) fn recognise(bytes: &[u8]) -> bool {
+pub(crate) fn recognise(bytes: &[u8]) -> bool {
     bytes.starts_with(MAGIC)
+}
+
+/// How many bytes a number takes, and how they are read.
+fn numbers_of(header: &Header) -> Result<(usize, Widen)> {
+    let descr = header.type_descriptor.to_string();
+    Ok(match descr.as_str() {
+        "'<f2'" => (2, |data| each(data, |b| f16(u16::from_le_bytes(b)))),
+        "'>f2'" => (2, |data| each(data, |b| f16(u16::from_be_bytes(b)))),
+        "'<f4'" => (4, |data| each(data, |b| f32::from_le_bytes(b).into())),
+        "'>f4'" => (4, |data| each(data, |b| f32::from_be_bytes(b).into())),
+        "'<f8'" => (8, |data| each(data, f64::from_le_bytes)),
+        "'>f8'" => (8, |data| each(data, f64::from_be_bytes)),
+        other => {
+            return Err(Error::refused(format!(
+                "the NumPy array holds numbers of type {other}, wanted float32 or float64"
+            ))
+            .with_help("in Python: numpy.save(file, array.astype(\"float64\"))"));
+        }
+    })
 }
 
 /// An array in a file, read by and by.
@@ -61,23 +81,7 @@ impl<R: Read + Seek> Array<R> {
             .map_err(|e| Error::refused(format!("the NumPy array is damaged: {e}")))?;
         let start = (bytes.len() - rest.len()) as u64;
 
-        let descr = header.type_descriptor.to_string();
-        let (size, widen): (usize, Widen) = match descr.as_str() {
-            "'<f4'" => (4, |data, to| {
-                each(data, |b| f32::from_le_bytes(b).into(), to)
-            }),
-            "'>f4'" => (4, |data, to| {
-                each(data, |b| f32::from_be_bytes(b).into(), to)
-            }),
-            "'<f8'" => (8, |data, to| each(data, f64::from_le_bytes, to)),
-            "'>f8'" => (8, |data, to| each(data, f64::from_be_bytes, to)),
-            other => {
-                return Err(Error::refused(format!(
-                    "the NumPy array holds numbers of type {other}, wanted float32 or float64"
-                ))
-                .with_help("in Python: numpy.save(file, array.astype(\"float64\"))"));
-            }
-        };
+        let (size, widen) = numbers_of(&header)?;
         let is_fortran = header.layout == Layout::Fortran && header.shape.len() > 1;
         let count = |shape: &[usize]| shape.iter().try_fold(1_usize, |n, &k| n.checked_mul(k));
         let (rows, columns) = match (columns, &header.shape[..]) {
@@ -137,8 +141,8 @@ impl<R: Read + Seek> Array<R> {
 
     pub(super) fn precision(&self) -> Precision {
         match self.size {
-            4 => Precision::F32,
-            _ => Precision::F64,
+            8 => Precision::F64,
+            _ => Precision::F32,
         }
     }
 
@@ -172,9 +176,68 @@ impl<R: Read + Seek> Array<R> {
             .seek(SeekFrom::Start(place))
             .and_then(|_| self.file.read_exact(&mut self.bytes))
             .map_err(Error::cannot_read)?;
-        (self.widen)(&self.bytes, numbers);
+        numbers.extend((self.widen)(&self.bytes));
         Ok(())
     }
+}
+
+/// An array out of a file.
+pub(crate) struct Contents {
+    pub(crate) shape: Vec<usize>,
+    /// The last index runs fastest.
+    pub(crate) numbers: Vec<f64>,
+    /// The format that holds the numbers.
+    pub(crate) precision: Precision,
+}
+
+/// The array of floating-point numbers that the file with these bytes holds.
+pub(crate) fn array(bytes: &[u8]) -> Result<Contents> {
+    check_header(bytes, bytes.len() as u64)?;
+    let mut data = bytes;
+    let header = Header::from_reader(&mut data)
+        .map_err(|e| Error::refused(format!("the NumPy array is damaged: {e}")))?;
+
+    let (size, widen) = numbers_of(&header)?;
+    let is_fortran = header.layout == Layout::Fortran;
+    let shape = header.shape;
+    let wanted = shape
+        .iter()
+        .try_fold(size, |product, n| product.checked_mul(*n));
+    if wanted != Some(data.len()) {
+        return Err(Error::refused(format!(
+            "the NumPy array is damaged or cut off: the shape {shape:?} takes {} bytes, {} are \
+             there",
+            wanted.map_or_else(|| "too many".to_owned(), |n| n.to_string()),
+            data.len()
+        )));
+    }
+    let mut numbers = widen(data);
+    if is_fortran {
+        match shape[..] {
+            [] | [_] => {}
+            [rows, _] => {
+                numbers = (0..rows)
+                    .flat_map(|i| numbers.iter().skip(i).step_by(rows).copied())
+                    .collect();
+            }
+            _ => {
+                return Err(Error::refused(format!(
+                    "the NumPy array has the shape {shape:?} in Fortran order, wanted at most two \
+                     dimensions"
+                )));
+            }
+        }
+    }
+    let precision = if size == 8 {
+        Precision::F64
+    } else {
+        Precision::F32
+    };
+    Ok(Contents {
+        shape,
+        numbers,
+        precision,
+    })
 }
 
 /// Refuses headers that would take the library long, much memory or a deep stack to parse.
@@ -207,15 +270,6 @@ fn check_header(bytes: &[u8], total: u64) -> Result<()> {
         ));
     }
     Ok(())
-}
-
-fn each<const BYTES: usize>(
-    data: &[u8],
-    number: impl Fn([u8; BYTES]) -> f64,
-    numbers: &mut Vec<f64>,
-) {
-    let data = data.as_chunks().0.iter();
-    numbers.extend(data.map(|&bytes| number(bytes)));
 }
 
 /// The bytes before the numbers, which follow as [`write`] writes them.

@@ -1,15 +1,18 @@
-//! safetensors: the weights of PyTorch's `nn.Sequential`, and what `__metadata__` says of them.
+//! safetensors: named tensors, and what `__metadata__` says of them.
 
 use std::collections::{BTreeMap, HashMap};
 
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 use serde_json::Value;
 
-use super::Options;
+use super::{
+    Options,
+    named::{self, Name},
+};
 use crate::{
-    activation::Activation,
     error::{Error, Result},
-    model::{Dense, Model, Precision, Tensor},
+    model::{Model, Precision, Tensor},
+    widen::{each, f16},
 };
 
 /// Whether these bytes begin like a safetensors file: the length of a header, then the header, a
@@ -26,28 +29,15 @@ pub(super) fn parse(bytes: &[u8], options: &Options) -> Result<Model> {
     let none = HashMap::new();
     let metadata = header.metadata().as_ref().unwrap_or(&none);
 
-    let pairs = pairs(&file)?;
-    let activations = activations(metadata, options, pairs.len())?;
-    let mut precision = Precision::F32;
-    let mut layers = Vec::new();
-    for (pair, activation) in pairs.into_values().zip(activations) {
-        let mut widened = |(name, view): (&str, TensorView<'_>)| {
-            let (tensor, format) = widened(name, &view)?;
-            precision = precision.max(format);
-            Ok(tensor)
-        };
-        let weight = widened(pair.weight)?;
-        let bias = pair.bias.map(widened).transpose()?;
-        layers.push(Dense::new(weight, bias, activation)?);
+    let mut tensors = Vec::new();
+    // In the order of their names, so that the same file always gives the same error.
+    let views: BTreeMap<&str, TensorView<'_>> = file.iter().collect();
+    for (name, view) in views {
+        let understood = Name::new(name)?;
+        let (tensor, precision) = widened(name, &view)?;
+        tensors.push((understood, tensor, precision));
     }
-    let mut model = Model::new(layers, precision)?;
-    if let Some(names) = metadata.get("inputs") {
-        model = model.with_input_names(split(names))?;
-    }
-    if let Some(names) = metadata.get("outputs") {
-        model = model.with_output_names(split(names))?;
-    }
-    Ok(model)
+    named::model(tensors, metadata, options)
 }
 
 /// Bytes of a header at most: it takes a hundred or so for each tensor, and some twenty times its
@@ -92,116 +82,6 @@ fn check_offsets(bytes: &[u8]) -> Result<()> {
     Ok(())
 }
 
-/// The tensors of a layer.
-struct Pair<'f> {
-    weight: (&'f str, TensorView<'f>),
-    bias: Option<(&'f str, TensorView<'f>)>,
-}
-
-/// The tensors of the file in pairs of weight and bias, in the order of the numbers in their names.
-fn pairs<'f>(file: &'f SafeTensors<'f>) -> Result<BTreeMap<Vec<u64>, Pair<'f>>> {
-    let mut pairs = BTreeMap::<Vec<u64>, Pair<'f>>::new();
-    let mut biases = Vec::new();
-    let mut first: Option<(&str, String)> = None;
-    // In the order of their names, so that the same file always gives the same error.
-    let tensors: BTreeMap<&str, TensorView<'f>> = file.iter().collect();
-    for (name, view) in tensors {
-        let (stem, kind) = name.rsplit_once('.').unwrap_or(("", name));
-        let (words, numbers) = numbers(stem)?;
-        match kind {
-            "weight" => {}
-            "bias" => {
-                biases.push((name, numbers, words, view));
-                continue;
-            }
-            _ => {
-                return Err(Error::refused(format!(
-                    "the tensor `{name}` is neither the weight nor the bias of a layer"
-                ))
-                .with_help("wanted are names as PyTorch's nn.Sequential gives them: 0.weight, 0.bias, 2.weight ..."));
-            }
-        }
-        let (first_name, first_words) = first.get_or_insert_with(|| (name, words.clone()));
-        let weight = (name, view);
-        let taken = pairs.insert(numbers, Pair { weight, bias: None });
-        if *first_words != words || taken.is_some() {
-            return Err(Error::refused(format!(
-                "which of `{first_name}` and `{name}` comes first cannot be told by a number in \
-                 their names"
-            ))
-            .with_help("wanted are names as PyTorch's nn.Sequential gives them: 0.weight, 0.bias, 2.weight ..."));
-        }
-    }
-    for (name, numbers, words, view) in biases {
-        match pairs.get_mut(&numbers) {
-            Some(pair)
-                if pair.bias.is_none() && first.as_ref().is_some_and(|(_, w)| *w == words) =>
-            {
-                pair.bias = Some((name, view));
-            }
-            _ => {
-                return Err(Error::refused(format!(
-                    "the tensor `{name}` is a bias to which there is no weight"
-                )));
-            }
-        }
-    }
-    if pairs.is_empty() {
-        return Err(Error::refused("the file holds no weights"));
-    }
-    Ok(pairs)
-}
-
-/// The numbers in a name, and the name with `#` in their places.
-fn numbers(stem: &str) -> Result<(String, Vec<u64>)> {
-    let mut words = String::new();
-    let mut numbers = Vec::new();
-    for piece in stem.split_inclusive(|c: char| !c.is_ascii_digit()) {
-        let digits = piece.trim_end_matches(|c: char| !c.is_ascii_digit());
-        if !digits.is_empty() {
-            let number = digits.parse();
-            numbers.push(number.map_err(|_| {
-                Error::refused(format!("the number in the name `{stem}` is too large"))
-            })?);
-            words.push('#');
-        }
-        words += &piece[digits.len()..];
-    }
-    Ok((words, numbers))
-}
-
-fn activations(
-    metadata: &HashMap<String, String>,
-    options: &Options,
-    layers: usize,
-) -> Result<Vec<Activation>> {
-    let (found, by) = match (&options.activations, metadata.get("activations")) {
-        (Some(given), _) => (given.clone(), "given"),
-        (None, Some(list)) => (Activation::parse_list(list)?, "named in the metadata"),
-        (None, None) => {
-            let names = ["tanh", "identity"];
-            let example: Vec<_> = (1..=layers)
-                .map(|l| names[usize::from(l == layers)])
-                .collect();
-            return Err(Error::refused(format!(
-                "the file does not say the activations of its {layers} layers"
-            ))
-            .with_help(format!(
-                "name them, one for each layer: --activations {}",
-                example.join(",")
-            )));
-        }
-    };
-    if found.len() != layers {
-        return Err(Error::refused(format!(
-            "{} activations are {by} for {layers} layers",
-            found.len()
-        ))
-        .with_help("there is one for each layer, `identity` where there is none"));
-    }
-    Ok(found)
-}
-
 /// The numbers of a tensor as `f64`, which holds them exactly, and the format that they have.
 fn widened(name: &str, view: &TensorView<'_>) -> Result<(Tensor, Precision)> {
     let data = view.data();
@@ -227,36 +107,10 @@ fn widened(name: &str, view: &TensorView<'_>) -> Result<(Tensor, Precision)> {
     Ok((tensor, precision))
 }
 
-fn each<const BYTES: usize>(data: &[u8], number: impl Fn([u8; BYTES]) -> f64) -> Vec<f64> {
-    data.as_chunks()
-        .0
-        .iter()
-        .map(|&bytes| number(bytes))
-        .collect()
-}
-
-/// A number of IEEE-754 half precision.
-fn f16(bits: u16) -> f64 {
-    let sign = if bits >> 15 == 0 { 1.0 } else { -1.0 };
-    let fraction = f64::from(bits & 0x3ff);
-    sign * match i32::from(bits >> 10 & 0x1f) {
-        0 => fraction * 2f64.powi(-24),
-        31 if fraction == 0.0 => f64::INFINITY,
-        31 => f64::NAN,
-        exponent => (1024.0 + fraction) * 2f64.powi(exponent - 25),
-    }
-}
-
-fn split(names: &str) -> Vec<String> {
-    names
-        .split(',')
-        .map(|name| name.trim().to_owned())
-        .collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{activation::Activation, model::Dense};
 
     /// A file of these tensors, all of type `dtype`, the numbers being their bytes.
     fn file(tensors: &[(&str, Dtype, &[usize], &[u8])], metadata: &[(&str, &str)]) -> Vec<u8> {
@@ -404,7 +258,7 @@ mod tests {
         assert_eq!(error(&file(&[], named)), "the file holds no weights");
         assert_eq!(
             error(&file(&[one("99999999999999999999999.weight")], named)),
-            "the number in the name `99999999999999999999999` is too large"
+            "the number in the name `99999999999999999999999.weight` is too large"
         );
     }
 
