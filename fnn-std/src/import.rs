@@ -4,6 +4,7 @@
 //! |---|---|---|
 //! | safetensors | weights and biases with [names](#names) | `activations` in `__metadata__`, or [`Options::activations`] |
 //! | npz | the same | [`Options::activations`] |
+//! | `.keras`, `.h5` | [Sequential and functional models](#keras) | the file |
 //!
 //! What a file holds beyond that is refused by name, never ignored.
 //!
@@ -22,8 +23,19 @@
 //!
 //! Networks beside each other, such as the members of an ensemble, are refused even where one
 //! would fit behind the other.
+//!
+//! # Keras
+//!
+//! Files of Keras 3 and of Keras 2. Read are Dense, activations as attributes and as layers
+//! (Activation, ReLU, LeakyReLU, ELU, Softmax), Normalization, Rescaling, BatchNormalization as it
+//! works after training, LayerNormalization, Concatenate, Add, Flatten and Reshape of what stays a
+//! vector; layers that only work in training, such as Dropout, are left out; models may be layers of
+//! models in `.keras`. Several inputs are taken one after the other in the model's order, and
+//! several outputs come so. [`Model::notes`] says what was rewritten.
 
 mod archive;
+mod graph;
+mod keras;
 mod named;
 mod npz;
 mod safetensors;
@@ -85,6 +97,9 @@ pub fn parse(bytes: &[u8], options: &Options) -> Result<Model> {
     if safetensors::recognise(bytes) {
         return safetensors::parse(bytes, options);
     }
+    if keras::recognise_h5(bytes) {
+        return keras::parse_h5(bytes, options);
+    }
     if archive::recognise(bytes) {
         return parse_archive(Archive::new(bytes)?, options);
     }
@@ -100,13 +115,16 @@ pub fn parse(bytes: &[u8], options: &Options) -> Result<Model> {
 }
 
 /// The formats that are read, for messages.
-const FORMATS: &str = "a safetensors or an npz file";
+const FORMATS: &str = "a safetensors, npz, .keras or .h5 file";
 
 const SAVE: &str = "from PyTorch: safetensors.torch.save_file(network.state_dict(), \
                     \"model.safetensors\", {\"activations\": \"tanh,identity\"})";
 
 /// The model in a zip archive, whose format is known by what is in it.
 fn parse_archive(archive: Archive<'_>, options: &Options) -> Result<Model> {
+    if keras::recognise(&archive) {
+        return keras::parse(archive, options);
+    }
     if npz::recognise(&archive) {
         return npz::parse(archive, options);
     }

@@ -21,7 +21,7 @@
 //!
 //! | | |
 //! |---|---|
-//! | [`import`] | models from files: safetensors, npz |
+//! | [`import`] | models from files: safetensors, npz, Keras |
 //! | [`Model`] | the one description of a model, checked once, that all others start from |
 //! | [`Evaluator`] | value and Jacobian of a model that is known at run time, bit for bit those of [`fnn_core::Network`] |
 //! | [`mod@reference`] | the same in `f64`, as plain as the formulas: the oracle of the tests |

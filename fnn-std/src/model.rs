@@ -245,6 +245,21 @@ impl Model {
 }
 
 impl Tensor {
+    /// The transpose of a matrix; a tensor of another rank is left as it is.
+    #[must_use]
+    pub(crate) fn transposed(self) -> Self {
+        let &[rows, columns] = self.shape.as_slice() else {
+            return self;
+        };
+        let numbers = &self.numbers;
+        let column = |j: usize| numbers.iter().skip(j).step_by(columns.max(1)).copied();
+        Self {
+            numbers: (0..columns).flat_map(column).collect(),
+            shape: vec![columns, rows],
+            name: self.name,
+        }
+    }
+
     fn refused(&self, wanted: impl fmt::Display) -> Error {
         Error::refused(format!(
             "the tensor `{}` has the shape {:?}; {wanted}",

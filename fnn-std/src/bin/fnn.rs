@@ -30,7 +30,7 @@ enum Command {
     /// Without --output the first rows are printed; without --output and --jacobian their Jacobians
     /// too.
     Eval {
-        /// The model: a safetensors or npz file.
+        /// The model: a safetensors, npz, .keras or .h5 file.
         model: PathBuf,
         /// The inputs, .npy or .csv: one a row, or an array of one dimension for a single one.
         #[arg(long, value_name = "X")]
@@ -152,7 +152,7 @@ enum Command {
     },
     /// Write a Rust module for fnn-core that holds the model and recorded evaluations of it.
     Generate {
-        /// The model: a safetensors or npz file.
+        /// The model: a safetensors, npz, .keras or .h5 file.
         model: PathBuf,
         /// Write the module here.
         #[arg(long, value_name = "FILE")]

@@ -218,7 +218,7 @@ pub(super) fn model(
     for (pair, activation) in pairs.into_iter().zip(activations) {
         let weight = match pair.storage.unwrap_or(storage) {
             Storage::Neurons => pair.weight,
-            Storage::Inputs => transposed(pair.weight),
+            Storage::Inputs => pair.weight.transposed(),
         };
         layers.push(Dense::new(weight, pair.bias, activation)?);
     }
@@ -373,19 +373,6 @@ fn refuse_side_by_side(
         }
     }
     Ok(())
-}
-
-fn transposed(tensor: Tensor) -> Tensor {
-    let &[rows, columns] = tensor.shape.as_slice() else {
-        return tensor;
-    };
-    let numbers = &tensor.numbers;
-    let column = |j: usize| numbers.iter().skip(j).step_by(columns.max(1)).copied();
-    Tensor {
-        numbers: (0..columns).flat_map(column).collect(),
-        shape: vec![columns, rows],
-        name: tensor.name,
-    }
 }
 
 fn activations(
@@ -548,7 +535,7 @@ mod tests {
             shape: vec![2, 3],
             numbers: vec![1.0, 2.0, 3.0, 4.0, 5.0, 6.0],
         };
-        assert_eq!(transposed(tensor).numbers, [1.0, 4.0, 2.0, 5.0, 3.0, 6.0]);
+        assert_eq!(tensor.transposed().numbers, [1.0, 4.0, 2.0, 5.0, 3.0, 6.0]);
 
         assert_eq!(
             error(&[("W0", &[3, 3]), ("b0", &[3]), ("W1", &[3, 3])]),

@@ -3,10 +3,14 @@ outputs that the framework computed for them.
 
     pip install keras==3.15.1 jax==0.10.2 h5py==3.16.0 numpy==2.4.6
     python make.py
+
+With `--errors` (and scipy) it prints the largest errors of the activations instead, in units of
+2⁻²⁴ max(|f|, 1/8).
 """
 
 import json
 import os
+import sys
 from pathlib import Path
 from zipfile import ZIP_DEFLATED, ZipFile
 
@@ -251,7 +255,39 @@ def named():
     np.save(folder / "y.npy", y)
 
 
+def errors():
+    import jax
+    from scipy import special
+
+    near = random.standard_normal(200_000)
+    z = np.concatenate([np.linspace(-20, 20, 400_001), near]).astype("float32")
+    x = z.astype("float64")
+    softplus = np.logaddexp(0, x)
+    expm1 = np.expm1(np.minimum(x, 0))
+    hard = np.clip(x / 6 + 0.5, 0, 1)
+    exact = {
+        "mish": x * np.tanh(softplus),
+        "tanh": np.tanh(x),
+        "sigmoid": special.expit(x),
+        "softplus": softplus,
+        "silu": x * special.expit(x),
+        "gelu": x * special.ndtr(x),
+        "leaky_relu": np.where(x > 0, x, 0.2 * x),
+        "elu": np.where(x > 0, x, expm1),
+        "selu": 1.0507009873554805 * np.where(x > 0, x, 1.6732632423543772 * expm1),
+        "softsign": x / (1 + abs(x)),
+        "hard_sigmoid": hard,
+        "hard_silu": x * hard,
+    }
+    for name, f in exact.items():
+        found = np.asarray(jax.jit(getattr(keras.activations, name))(z)).astype("float64")
+        error = abs(found - f) / (2.0**-24 * np.maximum(abs(f), 1 / 8))
+        print(f"{name:13} {error.max():5.2f} at {z[error.argmax()]:.4f}")
+
+
 if __name__ == "__main__":
+    if "--errors" in sys.argv:
+        sys.exit(errors())
     (HERE / "keras").mkdir(exist_ok=True)
     named()
     sequential()

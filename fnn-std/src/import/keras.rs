@@ -1,0 +1,530 @@
+//! Keras: `.keras` of Keras 3, a zip archive with the configuration and an HDF5 file of weights, and
+//! `.h5` of Keras 2 and 3, an HDF5 file with both.
+//!
+//! The configuration says which layers there are and, in a functional model, what each is called on;
+//! [`layers`] turns each into layers of a model, [`weights`] finds its variables.
+
+mod layers;
+mod weights;
+
+use std::{collections::HashMap, rc::Rc};
+
+use serde_json::Value;
+
+use self::{layers::Shape, weights::Weights};
+use super::{
+    Options,
+    archive::Archive,
+    graph::{Graph, Id},
+};
+use crate::{
+    error::{Error, Result},
+    model::{Layer, Model},
+};
+
+const CONFIG: &str = "config.json";
+const WEIGHTS: &str = "model.weights.h5";
+
+/// Whether the archive holds a Keras model.
+pub(super) fn recognise(archive: &Archive<'_>) -> bool {
+    archive.names().iter().any(|name| name == CONFIG)
+}
+
+/// Whether these bytes begin like an HDF5 file.
+pub(super) fn recognise_h5(bytes: &[u8]) -> bool {
+    bytes.starts_with(b"\x89HDF\r\n\x1a\n")
+}
+
+/// The model in a `.keras` archive.
+pub(super) fn parse(mut archive: Archive<'_>, options: &Options) -> Result<Model> {
+    let config = json(CONFIG, &archive.read(CONFIG)?)?;
+    let metadata = match archive.names().iter().any(|name| name == "metadata.json") {
+        true => json("metadata.json", &archive.read("metadata.json")?)?,
+        false => Value::Null,
+    };
+    if !archive.names().iter().any(|name| name == WEIGHTS) {
+        return Err(Error::refused(format!(
+            "the Keras archive holds no `{WEIGHTS}`"
+        )));
+    }
+    let weights = Weights::of_archive(archive.read(WEIGHTS)?)?;
+    let version = metadata["keras_version"].as_str().unwrap_or("3");
+    model(&config, version, &weights, options)
+}
+
+/// The model in an `.h5` file.
+pub(super) fn parse_h5(bytes: &[u8], options: &Options) -> Result<Model> {
+    let (weights, config, version) = Weights::of_h5(bytes)?;
+    let config = json("model_config", config.as_bytes())?;
+    // Before there was an attribute for it, it was Keras 2.
+    model(
+        &config,
+        version.as_deref().unwrap_or("2"),
+        &weights,
+        options,
+    )
+}
+
+fn json(name: &str, bytes: &[u8]) -> Result<Value> {
+    serde_json::from_slice(bytes)
+        .map_err(|e| Error::refused(format!("the configuration `{name}` is not JSON: {e}")))
+}
+
+fn model(config: &Value, version: &str, weights: &Weights, options: &Options) -> Result<Model> {
+    if options.activations.is_some() {
+        return Err(
+            Error::refused("activations are given, but a Keras model holds its own")
+                .with_help("leave --activations out"),
+        );
+    }
+    let entries = inputs(config)?;
+    let sizes: Vec<usize> = entries.iter().map(|(_, shape)| shape.size()).collect();
+    let total = sizes.iter().try_fold(0usize, |sum, &n| sum.checked_add(n));
+    let (graph, all) = Graph::new(total.unwrap_or(usize::MAX));
+    let mut builder = Builder {
+        graph,
+        weights,
+        is_keras_2: version.starts_with("2.") || version == "2",
+        made: HashMap::new(),
+        notes: Vec::new(),
+    };
+    let mut start = 0;
+    let mut arguments = Vec::new();
+    for (name, shape) in &entries {
+        let layers = match entries.len() {
+            1 => Vec::new(),
+            _ => vec![layers::select(
+                name,
+                builder.graph.size(all),
+                start,
+                shape.size(),
+            )?],
+        };
+        arguments.push(Part {
+            node: builder.graph.chain(all, Rc::new(layers))?,
+            shape: shape.clone(),
+        });
+        start += shape.size();
+    }
+    let outputs = builder.model(config, "", arguments)?;
+    let nodes: Vec<_> = outputs.iter().map(|(_, part)| part.node).collect();
+    let output = builder.graph.concat(&nodes)?;
+    let (layers, rewritten) = builder.graph.compose(output, weights.numbers_read())?;
+
+    let mut notes = builder.notes;
+    notes.extend(rewritten);
+    let mut model = Model::new(layers, weights.precision())?.with_notes(notes);
+    // A single one has a name that Keras made up, most often, and need not be told from others.
+    if entries.len() > 1 {
+        let names = entries.iter().zip(&sizes);
+        model = model.with_input_names(numbered(names.map(|((name, _), size)| (name, *size))))?;
+    }
+    if outputs.len() > 1 {
+        let names = outputs.iter();
+        model = model.with_output_names(numbered(names.map(|(name, p)| (name, p.shape.size()))))?;
+    }
+    Ok(model)
+}
+
+/// A name for each entry of the vectors with these names and sizes.
+fn numbered<'n>(vectors: impl Iterator<Item = (&'n String, usize)>) -> Vec<String> {
+    let names = vectors.map(|(name, size)| match size {
+        1 => vec![name.clone()],
+        _ => (0..size).map(|i| format!("{name}[{i}]")).collect(),
+    });
+    names.collect::<Vec<_>>().concat()
+}
+
+/// A value between the layers: its node, and the shape that Keras sees.
+#[derive(Debug, Clone)]
+struct Part {
+    node: Id,
+    shape: Shape,
+}
+
+/// The layers of a layer, and the shape of what comes out.
+type Made = (Rc<Vec<Layer>>, Shape);
+
+struct Builder<'w> {
+    graph: Graph,
+    weights: &'w Weights,
+    is_keras_2: bool,
+    /// The layers made for a place of weights and a shape, so that a shared layer is made once.
+    made: HashMap<(String, Shape), Made>,
+    notes: Vec<String>,
+}
+
+impl Builder<'_> {
+    /// The outputs of the model of this configuration called on `arguments`, with their names.
+    fn model(
+        &mut self,
+        config: &Value,
+        place: &str,
+        arguments: Vec<Part>,
+    ) -> Result<Vec<(String, Part)>> {
+        match class(config) {
+            "Sequential" => {
+                let [mut part] = <[Part; 1]>::try_from(arguments).map_err(|found| {
+                    Error::refused(format!(
+                        "the Sequential model `{}` is called on {} tensors",
+                        name(config),
+                        found.len()
+                    ))
+                })?;
+                let mut places = Places::new(place);
+                for layer in sequence(config)? {
+                    let place = places.next(layer);
+                    if class(layer) != "InputLayer" {
+                        part = self.call_one(layer, &place, vec![part])?;
+                    }
+                }
+                Ok(vec![(name(config).to_owned(), part)])
+            }
+            "Functional" | "Model" => self.functional(config, place, arguments),
+            other => Err(Error::refused(format!(
+                "the model is of the class `{other}`, wanted Sequential or Functional"
+            ))
+            .with_help(
+                "a subclass of keras.Model does not say what it computes: build it from layers, \
+                 or export it to ONNX",
+            )),
+        }
+    }
+
+    fn functional(
+        &mut self,
+        config: &Value,
+        place: &str,
+        arguments: Vec<Part>,
+    ) -> Result<Vec<(String, Part)>> {
+        let inputs = histories(&config["config"]["input_layers"])?;
+        if inputs.len() != arguments.len() {
+            return Err(Error::refused(format!(
+                "the model `{}` takes {} tensors and is called on {}",
+                name(config),
+                inputs.len(),
+                arguments.len()
+            )));
+        }
+        let mut known: HashMap<History, Part> = inputs.into_iter().zip(arguments).collect();
+        let mut places = Places::new(place);
+        let mut calls = Vec::new();
+        for layer in list(&config["config"]["layers"], "layers")? {
+            let place = places.next(layer);
+            for (number, node) in array(&layer["inbound_nodes"]).iter().enumerate() {
+                calls.push(Call {
+                    layer,
+                    place: place.clone(),
+                    number: number as u64,
+                    arguments: called_on(layer, node)?,
+                });
+            }
+        }
+        // The configuration need not name layers in the order in which they are called.
+        while !calls.is_empty() {
+            let before = calls.len();
+            let mut waiting = Vec::new();
+            for call in calls {
+                let parts = call.arguments.iter().map(|h| known.get(h).cloned());
+                let Some(parts) = parts.collect::<Option<Vec<_>>>() else {
+                    waiting.push(call);
+                    continue;
+                };
+                let outputs = self.call(call.layer, &call.place, parts)?;
+                for (tensor, (_, part)) in outputs.into_iter().enumerate() {
+                    let layer = name(call.layer).to_owned();
+                    known.insert((layer, call.number, tensor as u64), part);
+                }
+            }
+            calls = waiting;
+            if calls.len() == before {
+                return Err(Error::refused(format!(
+                    "the layer `{}` is called on something that is computed nowhere, or from itself",
+                    name(calls[0].layer)
+                )));
+            }
+        }
+        let outputs = histories(&config["config"]["output_layers"])?;
+        let found = outputs.into_iter().map(|history| {
+            let part = known.get(&history).cloned();
+            let layer = history.0;
+            let part = part.ok_or_else(|| {
+                Error::refused(format!(
+                    "the output of the layer `{layer}` is computed nowhere"
+                ))
+            })?;
+            Ok((layer, part))
+        });
+        found.collect()
+    }
+
+    fn call_one(&mut self, layer: &Value, place: &str, arguments: Vec<Part>) -> Result<Part> {
+        let mut outputs = self.call(layer, place, arguments)?;
+        match outputs.pop() {
+            Some((_, part)) if outputs.is_empty() => Ok(part),
+            _ => Err(Error::refused(format!(
+                "the layer `{}` of a Sequential model has {} outputs",
+                name(layer),
+                outputs.len()
+            ))),
+        }
+    }
+
+    /// The outputs of a layer called on these values.
+    fn call(
+        &mut self,
+        layer: &Value,
+        place: &str,
+        mut arguments: Vec<Part>,
+    ) -> Result<Vec<(String, Part)>> {
+        let name = name(layer);
+        let nodes: Vec<_> = arguments.iter().map(|part| part.node).collect();
+        let joined = match class(layer) {
+            "Sequential" | "Functional" | "Model" => {
+                self.weights.allow_nested(name)?;
+                return self.model(layer, place, arguments);
+            }
+            "Add" => {
+                let shape = layers::same_shape(name, arguments.iter().map(|part| &part.shape))?;
+                let node = self.graph.sum(name, &nodes)?;
+                Some(Part { node, shape })
+            }
+            "Concatenate" => {
+                let shapes = arguments.iter().map(|part| &part.shape);
+                let shape = layers::concatenated(name, &layer["config"], shapes)?;
+                let node = self.graph.concat(&nodes)?;
+                Some(Part { node, shape })
+            }
+            _ => None,
+        };
+        if let Some(part) = joined {
+            return Ok(vec![(name.to_owned(), part)]);
+        }
+        let (1, Some(part)) = (arguments.len(), arguments.pop()) else {
+            return Err(Error::refused(format!(
+                "the layer `{name}` ({}) is called on {} tensors; only Add and Concatenate take \
+                 several",
+                class(layer),
+                nodes.len()
+            )));
+        };
+        let key = (place.to_owned(), part.shape.clone());
+        let (made, shape) = match self.made.get(&key) {
+            Some(made) => made.clone(),
+            None => {
+                let call = layers::Call {
+                    class: class(layer),
+                    name,
+                    config: &layer["config"],
+                    shape: &part.shape,
+                    place,
+                    weights: self.weights,
+                    is_keras_2: self.is_keras_2,
+                };
+                let (layers, shape) = call.layers(&mut self.notes)?;
+                let made = (Rc::new(layers), shape);
+                self.made.insert(key, made.clone());
+                made
+            }
+        };
+        let node = self.graph.chain(part.node, made)?;
+        Ok(vec![(name.to_owned(), Part { node, shape })])
+    }
+}
+
+/// Where in the file of weights the layers of a model have theirs: Keras 3 numbers the layers of
+/// each class, Keras 2 goes by the names of layers.
+struct Places {
+    before: String,
+    classes: HashMap<String, usize>,
+}
+
+impl Places {
+    fn new(before: &str) -> Self {
+        Self {
+            before: before.to_owned(),
+            classes: HashMap::new(),
+        }
+    }
+
+    fn next(&mut self, layer: &Value) -> String {
+        let class = weights::snake_case(class(layer));
+        let number = self.classes.entry(class.clone()).or_default();
+        let place = match *number {
+            0 => format!("{}layers/{class}/", self.before),
+            n => format!("{}layers/{class}_{n}/", self.before),
+        };
+        *number += 1;
+        place
+    }
+}
+
+/// A layer called on the values with these histories.
+struct Call<'c> {
+    layer: &'c Value,
+    place: String,
+    number: u64,
+    arguments: Vec<History>,
+}
+
+/// Where a value comes from: the name of a layer, which call of it, which of its outputs.
+type History = (String, u64, u64);
+
+fn class(config: &Value) -> &str {
+    config["class_name"].as_str().unwrap_or("")
+}
+
+/// The name of a layer or a model.
+fn name(config: &Value) -> &str {
+    let inside = config["config"]["name"].as_str();
+    inside.or(config["name"].as_str()).unwrap_or("")
+}
+
+fn array(value: &Value) -> &[Value] {
+    value.as_array().map_or(&[], Vec::as_slice)
+}
+
+fn list<'c>(value: &'c Value, what: &str) -> Result<&'c [Value]> {
+    let list = value.as_array();
+    list.map(Vec::as_slice).ok_or_else(|| {
+        Error::refused(format!(
+            "the configuration of the model holds no list `{what}`"
+        ))
+    })
+}
+
+/// The layers of a Sequential model, which in old files are the configuration themselves.
+fn sequence(config: &Value) -> Result<&[Value]> {
+    match &config["config"] {
+        Value::Array(layers) => Ok(layers),
+        inside => list(&inside["layers"], "layers"),
+    }
+}
+
+/// The names and shapes of the model's inputs.
+fn inputs(config: &Value) -> Result<Vec<(String, Shape)>> {
+    let shape_of = |layer: &Value| {
+        let inside = &layer["config"];
+        Shape::of_batch(&inside["batch_shape"])
+            .or_else(|| Shape::of_batch(&inside["batch_input_shape"]))
+    };
+    let unknown = |name: &str| {
+        Error::refused(format!(
+            "the configuration does not say the shape of the input `{name}`"
+        ))
+        .with_help("call the model once or give it an Input layer before it is saved")
+    };
+    match class(config) {
+        "Functional" | "Model" => {
+            let layers = list(&config["config"]["layers"], "layers")?;
+            let mut inputs = Vec::new();
+            for (input, _, _) in histories(&config["config"]["input_layers"])? {
+                let layer = layers.iter().find(|layer| name(layer) == input);
+                let shape = layer.and_then(shape_of).ok_or_else(|| unknown(&input))?;
+                inputs.push((input, shape));
+            }
+            if inputs.is_empty() {
+                return Err(Error::refused("the model has no inputs"));
+            }
+            Ok(inputs)
+        }
+        _ => {
+            let first = sequence(config).ok().and_then(<[_]>::first);
+            let shape = first
+                .and_then(shape_of)
+                .or_else(|| Shape::of_batch(&config["config"]["build_input_shape"]))
+                .or_else(|| Shape::of_batch(&config["build_config"]["input_shape"]));
+            let shape = match (class(config), shape) {
+                (_, Some(shape)) => shape,
+                // The class is refused by its name later.
+                (class, None) if class != "Sequential" => Shape::vector(1),
+                _ => return Err(unknown(name(config))),
+            };
+            Ok(vec![(name(config).to_owned(), shape)])
+        }
+    }
+}
+
+/// `["name", 0, 0]`, or a list of such.
+fn histories(value: &Value) -> Result<Vec<History>> {
+    let items = array(value);
+    if items.first().is_some_and(Value::is_string) {
+        return Ok(vec![history(value)?]);
+    }
+    if let Value::Object(named) = value {
+        return named.values().map(history).collect();
+    }
+    items.iter().map(history).collect()
+}
+
+fn history(value: &Value) -> Result<History> {
+    if let [Value::String(name), number, tensor, ..] = array(value)
+        && let (Some(number), Some(tensor)) = (number.as_u64(), tensor.as_u64())
+    {
+        return Ok((name.clone(), number, tensor));
+    }
+    Err(Error::refused(format!(
+        "the configuration refers to a tensor by `{}`, wanted a name and two numbers",
+        short(value)
+    )))
+}
+
+/// What a layer is called on in one node of the graph.
+fn called_on(layer: &Value, node: &Value) -> Result<Vec<History>> {
+    let odd = |found: &Value| {
+        Error::refused(format!(
+            "the layer `{}` ({}) is called with `{}`, which is not supported",
+            name(layer),
+            class(layer),
+            short(found)
+        ))
+    };
+    let is_harmless = |arguments: &Value| {
+        let mut arguments = arguments.as_object().into_iter().flatten();
+        arguments.all(|(key, value)| {
+            value.is_null() || (key == "training" && value == &Value::Bool(false))
+        })
+    };
+    let mut found = Vec::new();
+    if let Some(arguments) = node.get("args") {
+        if !is_harmless(&node["kwargs"]) {
+            return Err(odd(&node["kwargs"]));
+        }
+        // Lists of tensors lie as deep as the caller wrote them.
+        let mut rest = vec![arguments];
+        while let Some(value) = rest.pop() {
+            match value {
+                Value::Array(values) => rest.extend(values.iter().rev()),
+                _ if class(value) == "__keras_tensor__" => {
+                    found.push(history(&value["config"]["keras_history"])?);
+                }
+                _ => return Err(odd(value)),
+            }
+        }
+        return Ok(found);
+    }
+    let single = array(node).first().is_some_and(Value::is_string);
+    let tensors = if single {
+        std::slice::from_ref(node)
+    } else {
+        array(node)
+    };
+    for tensor in tensors {
+        if let Some(arguments) = tensor.get(3)
+            && !is_harmless(arguments)
+        {
+            return Err(odd(arguments));
+        }
+        found.push(history(tensor)?);
+    }
+    Ok(found)
+}
+
+/// The beginning of a value, for messages.
+fn short(value: &Value) -> String {
+    let text = value.to_string();
+    match text.char_indices().nth(60) {
+        Some((end, _)) => format!("{}...", &text[..end]),
+        None => text,
+    }
+}
