@@ -5,6 +5,7 @@
 //! | safetensors | weights and biases with [names](#names) | `activations` in `__metadata__`, or [`Options::activations`] |
 //! | npz | the same | [`Options::activations`] |
 //! | `.keras`, `.h5` | [Sequential and functional models](#keras) | the file |
+//! | JSON | every model, as `model.schema.json` in this package describes | the file |
 //!
 //! What a file holds beyond that is refused by name, never ignored.
 //!
@@ -51,15 +52,15 @@ use self::archive::Archive;
 use crate::{
     activation::Activation,
     error::{Error, Result},
-    file,
+    file, json,
     model::{Model, Source},
 };
 
 /// What [`read`] is told beside the file.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Options {
-    /// The activations, one for each layer, for files that do not hold them; where a file does,
-    /// these take their place.
+    /// The activations, one for each layer, for files of tensors (safetensors and npz) that do not
+    /// hold them; where one does, these take their place.
     pub activations: Option<Vec<Activation>>,
 }
 
@@ -94,6 +95,10 @@ pub fn read(path: impl AsRef<Path>, options: &Options) -> Result<Model> {
 /// # Errors
 /// As [`read`], without the name of the file.
 pub fn parse(bytes: &[u8], options: &Options) -> Result<Model> {
+    if json::recognise(bytes) {
+        refuse_activations(options, "a JSON model")?;
+        return json::parse(bytes);
+    }
     if safetensors::recognise(bytes) {
         return safetensors::parse(bytes, options);
     }
@@ -115,10 +120,21 @@ pub fn parse(bytes: &[u8], options: &Options) -> Result<Model> {
 }
 
 /// The formats that are read, for messages.
-const FORMATS: &str = "a safetensors, npz, .keras or .h5 file";
+const FORMATS: &str = "a safetensors, npz, .keras, .h5 or JSON file";
 
 const SAVE: &str = "from PyTorch: safetensors.torch.save_file(network.state_dict(), \
                     \"model.safetensors\", {\"activations\": \"tanh,identity\"})";
+
+/// Refuses activations where the file has its own for every layer.
+fn refuse_activations(options: &Options, what: &str) -> Result<()> {
+    match options.activations {
+        None => Ok(()),
+        Some(_) => Err(
+            Error::refused(format!("activations are given, but {what} holds its own"))
+                .with_help("leave --activations out"),
+        ),
+    }
+}
 
 /// The model in a zip archive, whose format is known by what is in it.
 fn parse_archive(archive: Archive<'_>, options: &Options) -> Result<Model> {

@@ -21,12 +21,13 @@
 //!
 //! | | |
 //! |---|---|
-//! | [`import`] | models from files: safetensors, npz, Keras |
+//! | [`import`] | models from files: safetensors, npz, Keras, JSON |
 //! | [`Model`] | the one description of a model, checked once, that all others start from |
 //! | [`Evaluator`] | value and Jacobian of a model that is known at run time, bit for bit those of [`fnn_core::Network`] |
 //! | [`mod@reference`] | the same in `f64`, as plain as the formulas: the oracle of the tests |
 //! | [`bound`](mod@bound) | how far rounding may move a value and a Jacobian |
 //! | [`generate`] | a Rust module with the network, its weights and recorded evaluations |
+//! | [`export`] | models into files: JSON, safetensors |
 //! | [`eval`] | a model evaluated for a file of inputs |
 //! | [`check`] | whether value and Jacobian are right, within derived bounds |
 //! | [`figure`], [`html`] | figures of what was checked, and a page of them |
@@ -35,7 +36,7 @@
 //!
 //! The program `fnn` is these functions behind arguments: `fnn eval` is [`eval::run`],
 //! `fnn inspect` is [`inspect::run`], `fnn check` is [`check::run`],
-//! `fnn plot` is [`plot::run`], `fnn generate` is [`generate::run`].
+//! `fnn plot` is [`plot::run`], `fnn generate` is [`generate::run`], `fnn convert` is [`export::run`].
 //!
 //! # Conventions
 //!
@@ -65,12 +66,14 @@ mod cost;
 mod error;
 pub mod eval;
 mod evaluator;
+pub mod export;
 pub mod figure;
 mod file;
 pub mod generate;
 pub mod html;
 pub mod import;
 pub mod inspect;
+mod json;
 pub mod model;
 mod order;
 pub mod plot;

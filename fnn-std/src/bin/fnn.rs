@@ -1,4 +1,4 @@
-//! `fnn`: models evaluated and turned into Rust modules, from the command line.
+//! `fnn`: models evaluated, converted and turned into Rust modules, from the command line.
 
 use std::{
     io::{self, ErrorKind, IsTerminal, Write},
@@ -11,7 +11,8 @@ use std::{
 
 use clap::{Parser, Subcommand};
 use fnn_std::{
-    Activation, Error, Order, Precision, check, eval, figure::Kind, generate, import, inspect, plot,
+    Activation, Error, Order, Precision, check, eval, export, figure::Kind, generate, import, inspect,
+    plot,
 };
 use indicatif::{ProgressBar, ProgressStyle};
 
@@ -30,7 +31,7 @@ enum Command {
     /// Without --output the first rows are printed; without --output and --jacobian their Jacobians
     /// too.
     Eval {
-        /// The model: a safetensors, npz, .keras or .h5 file.
+        /// The model: a safetensors, npz, .keras, .h5 or JSON file.
         model: PathBuf,
         /// The inputs, .npy or .csv: one a row, or an array of one dimension for a single one.
         #[arg(long, value_name = "X")]
@@ -145,14 +146,14 @@ enum Command {
         /// which forward ends and reverse begins, or auto, whichever has the fewest multiply-adds.
         #[arg(long, default_value = "auto")]
         order: Order,
-        /// The activations, separated by commas, one for each layer; they replace those in the
-        /// file, if it holds any.
+        /// The activations, separated by commas, one for each layer of a safetensors or npz file;
+        /// they replace those in the metadata, if it holds any.
         #[arg(long, value_name = "LIST")]
         activations: Option<String>,
     },
     /// Write a Rust module for fnn-core that holds the model and recorded evaluations of it.
     Generate {
-        /// The model: a safetensors, npz, .keras or .h5 file.
+        /// The model: a safetensors, npz, .keras, .h5 or JSON file.
         model: PathBuf,
         /// Write the module here.
         #[arg(long, value_name = "FILE")]
@@ -170,8 +171,21 @@ enum Command {
         /// which forward ends and reverse begins, or auto, whichever has the fewest multiply-adds.
         #[arg(long, default_value = "auto")]
         order: Order,
-        /// The activations, separated by commas, one for each layer; they replace those in the
-        /// file, if it holds any.
+        /// The activations, separated by commas, one for each layer of a safetensors or npz file;
+        /// they replace those in the metadata, if it holds any.
+        #[arg(long, value_name = "LIST")]
+        activations: Option<String>,
+    },
+    /// Write a model in another format.
+    ///
+    /// JSON holds every model; safetensors those of dense layers.
+    Convert {
+        /// The model: a safetensors, npz, .keras, .h5 or JSON file.
+        model: PathBuf,
+        /// Write it here; the name ends in .json or .safetensors.
+        to: PathBuf,
+        /// The activations, separated by commas, one for each layer of a safetensors or npz file;
+        /// they replace those in the metadata, if it holds any.
         #[arg(long, value_name = "LIST")]
         activations: Option<String>,
     },
@@ -354,6 +368,23 @@ fn run(command: Command) -> Result<(), Failure> {
             let _ = write!(io::stderr(), "{report}");
             Ok(())
         }
+        Command::Convert {
+            model,
+            to,
+            activations,
+        } => {
+            let model = export::run(&model, &to, &import_options(activations)?)?;
+            tell(model.notes());
+            Ok(())
+        }
+    }
+}
+
+/// What the importer rewrote, for people; programs find it in the file if the format holds it.
+fn tell(notes: &[String]) {
+    let mut stderr = io::stderr().lock();
+    for note in notes {
+        let _ = writeln!(stderr, "note: {note}");
     }
 }
 

@@ -71,12 +71,7 @@ fn json(name: &str, bytes: &[u8]) -> Result<Value> {
 }
 
 fn model(config: &Value, version: &str, weights: &Weights, options: &Options) -> Result<Model> {
-    if options.activations.is_some() {
-        return Err(
-            Error::refused("activations are given, but a Keras model holds its own")
-                .with_help("leave --activations out"),
-        );
-    }
+    super::refuse_activations(options, "a Keras model")?;
     let entries = inputs(config)?;
     let sizes: Vec<usize> = entries.iter().map(|(_, shape)| shape.size()).collect();
     let total = sizes.iter().try_fold(0usize, |sum, &n| sum.checked_add(n));

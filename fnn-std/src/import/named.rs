@@ -6,6 +6,7 @@
 use std::{
     cmp::Ordering,
     collections::{BTreeMap, HashMap},
+    ops::Range,
 };
 
 use super::Options;
@@ -191,8 +192,8 @@ impl Pair {
     }
 }
 
-/// The model of these tensors, with the activations and the names of inputs and outputs that
-/// `metadata` holds, or `options` in its place.
+/// The model of these tensors, with the activations that `metadata` holds, or `options` in its
+/// place, and the names of inputs and outputs and the ranges of inputs that `metadata` holds.
 ///
 /// # Errors
 /// Names the tensor: one that fits no layer; an order that the names do not tell; networks side by
@@ -228,6 +229,9 @@ pub(super) fn model(
     }
     if let Some(names) = metadata.get("outputs") {
         model = model.with_output_names(split(names))?;
+    }
+    if let Some(list) = metadata.get("input_ranges") {
+        model = model.with_input_ranges(ranges(list)?)?;
     }
     Ok(model)
 }
@@ -405,6 +409,23 @@ fn activations(
         .with_help("there is one for each layer, `identity` where there is none"));
     }
     Ok(found)
+}
+
+/// `-1:1,0:0.5`, the range of each input.
+fn ranges(list: &str) -> Result<Vec<Range<f64>>> {
+    let range = |text: &String| {
+        let (start, end) = text.split_once(':')?;
+        Some(start.trim().parse().ok()?..end.trim().parse().ok()?)
+    };
+    let ranges = split(list);
+    let ranges = ranges.iter().map(|text| {
+        range(text).ok_or_else(|| {
+            Error::refused(format!(
+                "the metadata has the input range `{text}`, wanted two numbers such as -1:1"
+            ))
+        })
+    });
+    ranges.collect()
 }
 
 fn split(names: &str) -> Vec<String> {

@@ -5,7 +5,8 @@ outputs that the framework computed for them.
     python make.py
 
 With `--errors` (and scipy) it prints the largest errors of the activations instead, in units of
-2⁻²⁴ max(|f|, 1/8).
+2⁻²⁴ max(|f|, 1/8); with `--schema` (and jsonschema) it compares the examples in JSON with their
+schema.
 """
 
 import json
@@ -285,7 +286,19 @@ def errors():
         print(f"{name:13} {error.max():5.2f} at {z[error.argmax()]:.4f}")
 
 
+def schema():
+    from jsonschema import Draft202012Validator
+
+    wanted = json.loads((HERE / "../../model.schema.json").read_text())
+    Draft202012Validator.check_schema(wanted)
+    for path in sorted((HERE / "json").glob("*.json")):
+        Draft202012Validator(wanted).validate(json.loads(path.read_text()))
+        print(f"{path.name} fits the schema")
+
+
 if __name__ == "__main__":
+    if "--schema" in sys.argv:
+        sys.exit(schema())
     if "--errors" in sys.argv:
         sys.exit(errors())
     (HERE / "keras").mkdir(exist_ok=True)

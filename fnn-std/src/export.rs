@@ -1,0 +1,80 @@
+//! Models into files: what `fnn convert` does.
+//!
+//! | name ends in | written |
+//! |---|---|
+//! | `.json` | every model, as `model.schema.json` in this package describes |
+//! | `.safetensors` | models of dense layers, with activations, names and ranges in the metadata |
+//!
+//! What a format cannot hold is refused by name. What is written reads back to the same layers, to
+//! the bit.
+
+mod safetensors;
+
+use std::{io::Write, path::Path};
+
+use crate::{
+    error::{Error, Result},
+    file::{self, Draft},
+    import, json,
+    model::Model,
+};
+
+/// The formats that are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Format {
+    Json,
+    Safetensors,
+}
+
+/// Reads the model at `model` and writes it to `to`, in the format that its name ends in; returns
+/// the model, whose [notes](Model::notes) say what was rewritten.
+///
+/// The file appears whole or not at all.
+///
+/// # Errors
+/// Whatever keeps it from being done: a file that cannot be read, is damaged or cannot be written;
+/// a model that the format cannot hold.
+pub fn run(model: &Path, to: &Path, options: &import::Options) -> Result<Model> {
+    // Before the model is read, which may take its time.
+    format(to)?;
+    file::keep(&[Some(model)], &[Some(to)])?;
+    let read = import::read(model, options)?;
+    write(&read, to)?;
+    Ok(read)
+}
+
+/// Writes `model` to the file at `path`, in the format that its name ends in.
+///
+/// ```no_run
+/// let model = fnn_std::import::read("policy.keras", &Default::default())?;
+/// fnn_std::export::write(&model, "policy.json")?;
+/// # Ok::<(), fnn_std::Error>(())
+/// ```
+///
+/// # Errors
+/// A name of no known format, a model that the format cannot hold, or a file that cannot be
+/// written, of which nothing is left then.
+pub fn write(model: &Model, path: impl AsRef<Path>) -> Result<()> {
+    let path = path.as_ref();
+    let bytes = match format(path)? {
+        Format::Json => json::text(model).map(String::into_bytes),
+        Format::Safetensors => safetensors::bytes(model),
+    };
+    let bytes = bytes.map_err(|e| e.in_file(path))?;
+    let mut draft = Draft::new(path)?;
+    draft.write_all(&bytes).map_err(|e| draft.cannot_write(e))?;
+    draft.finish()
+}
+
+fn format(path: &Path) -> Result<Format> {
+    let extension = path.extension().unwrap_or_default().to_ascii_lowercase();
+    match extension.to_str() {
+        Some("json") => Ok(Format::Json),
+        Some("safetensors") => Ok(Format::Safetensors),
+        _ => Err(Error::refused(
+            "the name does not say a format that is written, wanted one that ends in .json or \
+             .safetensors",
+        )
+        .in_file(path)),
+    }
+}
