@@ -56,6 +56,15 @@ impl Error {
         self
     }
 
+    /// The same error with what it says as part of a longer sentence.
+    #[must_use]
+    pub(crate) fn in_sentence(mut self, sentence: impl FnOnce(&str) -> String) -> Self {
+        let said = self.to_string();
+        self.0.kind = Kind::Refused(sentence(&said));
+        self.0.file = None;
+        self
+    }
+
     /// The same error with one more line of help.
     #[must_use]
     pub(crate) fn with_help(mut self, line: impl Into<String>) -> Self {

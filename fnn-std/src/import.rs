@@ -2,6 +2,7 @@
 //!
 //! | format | read | activations come from |
 //! |---|---|---|
+//! | ONNX | what the graph computes from its inputs to one output; weights in the file or beside it | the graph |
 //! | safetensors | weights and biases with [names](#names) | `activations` in `__metadata__`, or [`Options::activations`] |
 //! | npz | the same | [`Options::activations`] |
 //! | `.keras`, `.h5` | [Sequential and functional models](#keras) | the file |
@@ -39,6 +40,7 @@ mod graph;
 mod keras;
 mod named;
 mod npz;
+mod onnx;
 mod safetensors;
 
 use std::{
@@ -62,6 +64,8 @@ pub struct Options {
     /// The activations, one for each layer, for files of tensors (safetensors and npz) that do not
     /// hold them; where one does, these take their place.
     pub activations: Option<Vec<Activation>>,
+    /// Which output is wanted, by its name, of a graph that has several.
+    pub output_name: Option<String>,
 }
 
 /// The largest file that is taken for a model: networks for microcontrollers are far smaller.
@@ -82,7 +86,11 @@ const LARGEST: u64 = 1 << 30;
 pub fn read(path: impl AsRef<Path>, options: &Options) -> Result<Model> {
     let path = path.as_ref();
     let bytes = file::read(path, LARGEST)?;
-    let model = parse(&bytes, options).map_err(|e| e.in_file(path))?;
+    let folder = match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    };
+    let model = parse_in(&bytes, Some(folder), options).map_err(|e| e.in_file(path))?;
     let name = path.file_name().map(PathBuf::from).unwrap_or_default();
     Ok(model.with_source(Source {
         file: name.display().to_string(),
@@ -95,6 +103,20 @@ pub fn read(path: impl AsRef<Path>, options: &Options) -> Result<Model> {
 /// # Errors
 /// As [`read`], without the name of the file.
 pub fn parse(bytes: &[u8], options: &Options) -> Result<Model> {
+    parse_in(bytes, None, options)
+}
+
+/// The model in these bytes, other files of which are in `folder`.
+fn parse_in(bytes: &[u8], folder: Option<&Path>, options: &Options) -> Result<Model> {
+    if onnx::recognise(bytes) {
+        refuse_activations(options, "an ONNX file")?;
+        return onnx::parse(bytes, folder, options);
+    }
+    if let Some(name) = &options.output_name {
+        return Err(Error::refused(format!(
+            "the output `{name}` is asked for, but only ONNX files name their outputs"
+        )));
+    }
     if json::recognise(bytes) {
         refuse_activations(options, "a JSON model")?;
         return json::parse(bytes);
@@ -120,7 +142,7 @@ pub fn parse(bytes: &[u8], options: &Options) -> Result<Model> {
 }
 
 /// The formats that are read, for messages.
-const FORMATS: &str = "a safetensors, npz, .keras, .h5 or JSON file";
+const FORMATS: &str = "an ONNX, safetensors, npz, .keras, .h5 or JSON file";
 
 const SAVE: &str = "from PyTorch: safetensors.torch.save_file(network.state_dict(), \
                     \"model.safetensors\", {\"activations\": \"tanh,identity\"})";

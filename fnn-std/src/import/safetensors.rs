@@ -281,6 +281,7 @@ mod tests {
         );
         let options = Options {
             activations: Some(vec![Activation::Mish, Activation::Identity]),
+            ..Default::default()
         };
         let model = super::parse(&without, &options).unwrap();
         assert_eq!(model.as_dense().unwrap()[0].activation(), Activation::Mish);

@@ -1,0 +1,296 @@
+//! ONNX: what a graph computes, whatever exporter wrote it.
+//!
+//! The wanted output is followed back to the inputs. Each value on the way is either a constant,
+//! which is calculated, or a vector that depends on the inputs, which becomes a step
+//! ([`expression`]); steps become layers ([`lower`]). Shapes are followed with them: one axis counts
+//! the rows, so entries that are moved are known, and what mixes rows is refused.
+//!
+//! Which axis counts the rows the file does not say. The first one is tried, then, for vectors that
+//! stand as columns, the second, then none.
+
+mod expression;
+mod graph;
+mod lower;
+mod operator;
+mod proto;
+mod tensor;
+#[cfg(test)]
+mod tests;
+mod view;
+
+use std::{collections::HashMap, path::Path, rc::Rc};
+
+use self::{
+    graph::Graph,
+    operator::{Evaluation, Input, Reading, Value},
+    tensor::{Budget, Format},
+};
+use super::Options;
+use crate::{
+    error::{Error, Result},
+    model::{Model, Precision},
+};
+
+/// Whether these bytes look like an ONNX file, be it cut off.
+pub(super) fn recognise(bytes: &[u8]) -> bool {
+    proto::recognise(bytes)
+}
+
+/// The model in these bytes. Weights that are in other files are read from `folder`, if it is known.
+pub(super) fn parse(bytes: &[u8], folder: Option<&Path>, options: &Options) -> Result<Model> {
+    if options.activations.is_some() {
+        return Err(Error::refused(
+            "activations are given, but an ONNX file holds its own, which cannot be replaced",
+        ));
+    }
+    let file = proto::decode(bytes)?;
+    let Some(graph) = &file.graph else {
+        return Err(Error::refused(
+            "the file is damaged or cut off: it holds no graph",
+        ));
+    };
+    let nodes = Graph::new(&file, graph)?;
+    let mut notes = Vec::new();
+    let output = wanted_output(&nodes, graph, options, &mut notes)?;
+    let source = Source {
+        bytes: bytes.len(),
+        folder,
+        graph,
+        nodes: &nodes,
+        output,
+    };
+    // The way that names the error is the first one, which nearly all files are meant in.
+    let mut first = None;
+    for reading in [Reading::Rows, Reading::Columns, Reading::Single] {
+        match source.model(reading) {
+            Ok((model, more)) => {
+                notes.extend(more);
+                return Ok(model.with_notes(notes));
+            }
+            Err(error) => first = first.or(Some(error)),
+        }
+    }
+    Err(first.unwrap_or_else(|| Error::refused("the graph cannot be read")))
+}
+
+/// The file, and the output of it that is wanted.
+struct Source<'m> {
+    bytes: usize,
+    folder: Option<&'m Path>,
+    graph: &'m proto::Graph,
+    nodes: &'m Graph<'m>,
+    output: &'m proto::ValueInfo,
+}
+
+impl Source<'_> {
+    /// The model, if the axes of the inputs are meant in this way, and notes.
+    fn model(&self, reading: Reading) -> Result<(Model, Vec<String>)> {
+        let (order, leaves) = self.nodes.before(&self.output.name)?;
+        let stored = self.graph.initializer.iter();
+        let stored: HashMap<&str, &proto::Tensor> = stored.map(|t| (&*t.name, t)).collect();
+        let mut notes = Vec::new();
+
+        let mut inputs = Vec::new();
+        let mut is_double = false;
+        for info in &self.graph.input {
+            if stored.contains_key(&*info.name) {
+                continue;
+            }
+            let is_used = leaves.iter().any(|leaf| **leaf == *info.name);
+            match declared(info).and_then(|(format, dimensions)| {
+                let input = self.input(info, &dimensions, reading)?;
+                Ok((format, input))
+            }) {
+                Ok((format, input)) => {
+                    is_double |= is_used && format == Format::F64;
+                    inputs.push(input);
+                }
+                Err(error) if is_used => return Err(error),
+                Err(_) => notes.push(format!(
+                    "the input `{}` is left aside, since the output does not depend on it",
+                    info.name
+                )),
+            }
+        }
+        if !inputs.iter().any(|input| leaves.contains(&input.name)) {
+            return Err(Error::refused(format!(
+                "the output `{}` does not depend on the inputs of the graph",
+                self.output.name
+            )));
+        }
+
+        let budget = Rc::new(Budget::new(self.bytes));
+        let tolerance = tolerance(
+            leaves
+                .iter()
+                .filter_map(|leaf| stored.get(&**leaf).copied()),
+        );
+        let mut evaluation = Evaluation::new(self.nodes, &inputs, tolerance, budget.clone());
+        for leaf in &leaves {
+            if let Some(tensor) = stored.get(&**leaf) {
+                evaluation.insert(tensor, self.folder)?;
+            } else if evaluation.value(leaf).is_none() {
+                let sparse = self.graph.sparse_initializer.iter();
+                let mut sparse = sparse.filter_map(|s| s.values.as_ref());
+                let what = if sparse.any(|values| *values.name == **leaf) {
+                    "is stored as a sparse tensor, which is not supported"
+                } else {
+                    "is neither stored nor made by a node"
+                };
+                return Err(Error::refused(format!("the value `{leaf}` {what}")));
+            }
+        }
+        for number in order {
+            evaluation.evaluate(number)?;
+        }
+        let output = match evaluation.value(&self.output.name) {
+            Some(Value::Vector(vector)) => vector.id,
+            _ => {
+                return Err(Error::refused(format!(
+                    "the output `{}` does not depend on the inputs of the graph",
+                    self.output.name
+                )));
+            }
+        };
+        let is_double = is_double || evaluation.format == Format::F64;
+        let (format, precision) = if is_double {
+            (Format::F64, Precision::F64)
+        } else {
+            (Format::F32, Precision::F32)
+        };
+        let (layers, more) = lower::layers(&evaluation.expressions, output, format, &budget)?;
+        notes.append(&mut evaluation.notes);
+        notes.extend(more);
+        let mut model = Model::new(layers, precision)?;
+        let names = inputs.iter().map(|input| (&*input.name, input.size));
+        if let Some(names) = entry_names(names) {
+            model = model.with_input_names(names)?;
+        }
+        let outputs = model.outputs();
+        if let Some(names) = entry_names([(&*self.output.name, outputs)]) {
+            model = model.with_output_names(names)?;
+        }
+        Ok((model, notes))
+    }
+
+    /// An input read in this way. A size that the file leaves open is that of the first matrix.
+    fn input(
+        &self,
+        info: &proto::ValueInfo,
+        dimensions: &[Option<usize>],
+        reading: Reading,
+    ) -> Result<Input> {
+        Input::new(&info.name, dimensions, reading).ok_or_else(|| {
+            let shown = dimensions
+                .iter()
+                .map(|d| d.map_or("?".to_owned(), |n| n.to_string()));
+            let shown = shown.collect::<Vec<_>>().join(", ");
+            Error::refused(format!(
+                "the input `{}` has the shape [{shown}], wanted [rows, entries] with the number of \
+                 entries",
+                info.name
+            ))
+        })
+    }
+}
+
+/// The format and the dimensions of an input, those that are open `None`.
+fn declared(info: &proto::ValueInfo) -> Result<(Format, Vec<Option<usize>>)> {
+    let refused = |found: String| Error::refused(format!("the input `{}` {found}", info.name));
+    let tensor = info.kind.as_ref().and_then(|kind| kind.tensor.as_ref());
+    let tensor = tensor.ok_or_else(|| refused("is no tensor".to_owned()))?;
+    let format = Format::of(tensor.elem_type).filter(|&format| format != Format::Integer);
+    let format = format.ok_or_else(|| {
+        refused(format!(
+            "has the data type {}, wanted a floating-point type",
+            tensor.elem_type
+        ))
+    })?;
+    let shape = tensor.shape.as_ref();
+    let shape = shape.ok_or_else(|| refused("has no declared shape".to_owned()))?;
+    let size = |d: &proto::Dimension| {
+        d.value
+            .and_then(|n| usize::try_from(n).ok())
+            .filter(|&n| n > 0)
+    };
+    Ok((format, shape.dim.iter().map(size).collect()))
+}
+
+/// The output that is named, or the only one beside labels.
+fn wanted_output<'m>(
+    nodes: &Graph<'m>,
+    graph: &'m proto::Graph,
+    options: &Options,
+    notes: &mut Vec<String>,
+) -> Result<&'m proto::ValueInfo> {
+    let names = || {
+        let names: Vec<_> = graph.output.iter().map(|output| &*output.name).collect();
+        format!("the outputs are {}", names.join(", "))
+    };
+    if let Some(name) = &options.output_name {
+        let found = graph.output.iter().find(|output| output.name == *name);
+        return found.ok_or_else(|| {
+            Error::refused(format!("the graph has no output `{name}`")).with_help(names())
+        });
+    }
+    if let [only] = &*graph.output {
+        return Ok(only);
+    }
+    let is_label = |output: &&proto::ValueInfo| {
+        let tensor = output.kind.as_ref().and_then(|kind| kind.tensor.as_ref());
+        match tensor {
+            // Labels are integers or texts.
+            Some(tensor) => {
+                !matches!(Format::of(tensor.elem_type), Some(f) if f != Format::Integer)
+            }
+            // A sequence or a map, of which only this one is read.
+            None => nodes
+                .maker(&output.name)
+                .is_none_or(|node| node.operator != "ZipMap"),
+        }
+    };
+    let (labels, others): (Vec<_>, Vec<_>) = graph.output.iter().partition(is_label);
+    let [only] = *others else {
+        return Err(Error::refused(format!(
+            "the graph has {} outputs, wanted the name of one",
+            graph.output.len()
+        ))
+        .with_help(names())
+        .with_help("name it: --output-name NAME"));
+    };
+    for label in labels {
+        notes.push(format!(
+            "the output `{}`, a label, is left aside",
+            label.name
+        ));
+    }
+    Ok(only)
+}
+
+/// How far constants in activations that are written out in parts may be from theirs: what the
+/// coarsest format among the tensors rounds away.
+fn tolerance<'m>(tensors: impl Iterator<Item = &'m proto::Tensor>) -> f64 {
+    let error = |tensor: &proto::Tensor| match Format::of(tensor.data_type) {
+        Some(Format::F16) => 2e-3,
+        Some(Format::Bf16) => 1.6e-2,
+        _ => 1e-6,
+    };
+    tensors.map(error).fold(1e-6, f64::max)
+}
+
+/// A name for each entry: that of its value where this has one entry, else with a number; `None`
+/// where two would be the same.
+fn entry_names<'n>(values: impl IntoIterator<Item = (&'n str, usize)>) -> Option<Vec<String>> {
+    let mut names = Vec::new();
+    for (name, size) in values {
+        if name.is_empty() {
+            return None;
+        }
+        match size {
+            1 => names.push(name.to_owned()),
+            _ => names.extend((0..size).map(|i| format!("{name}[{i}]"))),
+        }
+    }
+    let different: std::collections::HashSet<_> = names.iter().collect();
+    (different.len() == names.len()).then_some(names)
+}

@@ -1,0 +1,715 @@
+//! What a graph computes from its inputs: vectors of entries and the steps between them.
+//!
+//! Each step is made by a function that looks at what it is applied to, so that an activation or a
+//! normalisation that is written out in parts becomes one step, whatever exporter wrote the parts.
+//! Constants in such parts are compared within the rounding of the graph's numbers. What is left in
+//! parts in the end is refused where layers are made of the steps.
+
+use std::{
+    collections::HashMap,
+    f64::consts::{FRAC_1_SQRT_2, PI},
+    rc::Rc,
+};
+
+use super::tensor::Budget;
+use crate::{activation::Activation, error::Error};
+
+/// A vector in the graph, by its number; what it is made of has smaller ones.
+pub(super) type Id = usize;
+
+/// A vector: how it is made, how many entries it has, and where in the graph that is.
+#[derive(Debug, Clone)]
+pub(super) struct Vector {
+    pub(super) step: Step,
+    pub(super) size: usize,
+    pub(super) place: Place,
+}
+
+/// Where in the graph a step is.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Place {
+    /// The operator and its node, for messages.
+    pub(super) operator: Rc<str>,
+    /// What the layer is called: the node or, if it has no name, what it makes.
+    pub(super) name: Rc<str>,
+    /// What was read as this step, if it was written out in parts.
+    pub(super) note: Option<Rc<str>>,
+}
+
+#[derive(Debug, Clone)]
+pub(super) enum Step {
+    /// All inputs of the graph, one after the other.
+    Input,
+    /// Some entries, in any order.
+    Pick(Id, Rc<[usize]>),
+    /// W x, row by row; the tensor's name.
+    Product(Id, Rc<[f64]>, Rc<str>),
+    /// s ∘ x + t; one number of each where they are the same for all entries.
+    Affine(Id, Rc<[f64]>, Rc<[f64]>),
+    Activation(Id, Activation),
+    /// Held between two numbers, of which either may be infinite.
+    Clip(Id, f64, f64),
+    /// (x − mean) / √(variance + ε).
+    Normalised(Id, f64),
+    Softmax(Id),
+    Sum(Id, Id),
+    Concat(Rc<[Id]>),
+    /// The mean of all entries, one number.
+    Mean(Id),
+    /// x minus its mean.
+    Centred(Id),
+    /// A polynomial of each entry, from the constant on.
+    Polynomial(Id, [f64; 4]),
+    Exp(Id),
+    Log(Id),
+    Sqrt(Id),
+    Erf(Id),
+    Abs(Id),
+    Reciprocal(Id),
+    /// Entry by entry.
+    Multiplied(Id, Id),
+}
+
+/// All vectors of a graph.
+#[derive(Debug)]
+pub(super) struct Expressions {
+    vectors: Vec<Vector>,
+    /// Steps that were made before, so that the same one is made once.
+    made: HashMap<(u8, Id, [u64; 4]), Id>,
+    /// The relative error of constants that a pattern allows.
+    tolerance: f64,
+    budget: Rc<Budget>,
+    /// Why the steps that were made last are more than a file should make.
+    pub(super) exhausted: Option<Error>,
+    /// Where the next step is.
+    pub(super) place: Place,
+}
+
+/// A vector as a uniform factor and addend on another one.
+type Scaled = (Id, f64, f64);
+
+/// The most steps that patterns look back.
+const FURTHEST: usize = 16;
+
+impl Expressions {
+    /// The inputs of the graph, so many entries in all.
+    pub(super) fn new(inputs: usize, tolerance: f64, budget: Rc<Budget>) -> Self {
+        let mut all = Self {
+            vectors: Vec::new(),
+            made: HashMap::new(),
+            tolerance,
+            budget,
+            exhausted: None,
+            place: Place::default(),
+        };
+        all.push(Step::Input, inputs);
+        all
+    }
+
+    /// Its number of the inputs.
+    pub(super) const INPUT: Id = 0;
+
+    pub(super) fn vectors(&self) -> &[Vector] {
+        &self.vectors
+    }
+
+    pub(super) fn size(&self, x: Id) -> usize {
+        self.vectors[x].size
+    }
+
+    fn step(&self, x: Id) -> &Step {
+        &self.vectors[x].step
+    }
+
+    fn push(&mut self, step: Step, size: usize) -> Id {
+        let numbers = match &step {
+            Step::Affine(_, scale, shift) => scale.len() + shift.len(),
+            Step::Pick(_, places) => places.len(),
+            Step::Concat(parts) => parts.len(),
+            _ => 0,
+        };
+        if let Err(error) = self.budget.take(numbers) {
+            self.exhausted = Some(error);
+        }
+        let place = self.place.clone();
+        self.vectors.push(Vector { step, size, place });
+        self.vectors.len() - 1
+    }
+
+    /// A step that is made once for the same vector and the same numbers.
+    fn once(&mut self, kind: u8, x: Id, numbers: [f64; 4], size: usize, step: Step) -> Id {
+        let key = (kind, x, numbers.map(f64::to_bits));
+        if let Some(&made) = self.made.get(&key) {
+            return made;
+        }
+        let id = self.push(step, size);
+        self.made.insert(key, id);
+        id
+    }
+
+    fn near(&self, found: f64, wanted: f64) -> bool {
+        (found - wanted).abs() <= self.tolerance * wanted.abs()
+    }
+
+    /// Says that the vector was written out in parts.
+    fn noted(&mut self, x: Id, parts: &str) -> Id {
+        let note = format!(
+            "{parts} is read as one activation at {}",
+            self.place.operator
+        );
+        self.vectors[x].place.note = Some(note.into());
+        x
+    }
+
+    pub(super) fn pick(&mut self, x: Id, places: Vec<usize>) -> Id {
+        if places.len() == self.size(x) && places.iter().enumerate().all(|(i, &p)| i == p) {
+            return x;
+        }
+        match self.step(x).clone() {
+            Step::Pick(from, inner) => {
+                let places = places.into_iter().map(|p| inner[p]).collect();
+                return self.pick(from, places);
+            }
+            Step::Concat(parts) => {
+                let mut start = 0;
+                for part in parts.iter().copied() {
+                    let end = start + self.size(part);
+                    if places.iter().all(|p| (start..end).contains(p)) {
+                        let places = places.into_iter().map(|p| p - start).collect();
+                        return self.pick(part, places);
+                    }
+                    start = end;
+                }
+            }
+            _ => {}
+        }
+        let size = places.len();
+        self.push(Step::Pick(x, places.into()), size)
+    }
+
+    pub(super) fn product(&mut self, x: Id, weight: Rc<[f64]>, name: Rc<str>) -> Id {
+        let size = weight.len() / self.size(x).max(1);
+        self.push(Step::Product(x, weight, name), size)
+    }
+
+    pub(super) fn affine(&mut self, x: Id, scale: Vec<f64>, shift: Vec<f64>) -> Id {
+        if let (Some(s), Some(t)) = (uniform(&scale), uniform(&shift)) {
+            return self.scaled(x, s, t);
+        }
+        let size = scale.len();
+        self.push(Step::Affine(x, scale.into(), shift.into()), size)
+    }
+
+    /// s x + t with the same numbers for all entries.
+    pub(super) fn scaled(&mut self, x: Id, s: f64, t: f64) -> Id {
+        if s == 1.0 && t == 0.0 {
+            return x;
+        }
+        // clip(x + 3, 0, 6) / 6.
+        for (y, c, h) in self.bases(x) {
+            let &Step::Clip(inner, low, high) = self.step(y) else {
+                continue;
+            };
+            let (c, h) = (s * c, s * h + t);
+            for (z, k, b) in self.bases(inner) {
+                if self.near(c * k, 1.0 / 6.0)
+                    && self.near(c * b + h, 0.5)
+                    && self.near(c * high + h, 1.0)
+                    && (c * low + h).abs() <= self.tolerance
+                {
+                    let made = self.activation(z, Activation::HardSigmoid);
+                    return self.noted(made, "clip(x + 3, 0, 6) / 6");
+                }
+            }
+        }
+        let size = self.size(x);
+        let step = Step::Affine(x, [s].into(), [t].into());
+        self.once(0, x, [s, t, 0.0, 0.0], size, step)
+    }
+
+    /// The vector as itself, and with uniform factors and addends on those that it is made from.
+    fn bases(&self, x: Id) -> Vec<Scaled> {
+        let mut found = vec![(x, 1.0, 0.0)];
+        while let Some(&(y, c, h)) = found.last()
+            && let Step::Affine(from, scale, shift) = self.step(y)
+            && let (&[s], &[t]) = (&**scale, &**shift)
+            && found.len() < FURTHEST
+        {
+            found.push((*from, c * s, c * t + h));
+        }
+        found
+    }
+
+    /// Whether x is p y, and that p.
+    fn multiple(&self, x: Id, y: Id) -> Option<f64> {
+        let mut bases = self.bases(x).into_iter();
+        bases.find_map(|(base, p, h)| (base == y && h == 0.0).then_some(p))
+    }
+
+    /// The vector as polynomials of others.
+    fn polynomials(&self, x: Id) -> Vec<(Id, [f64; 4])> {
+        let mut found = Vec::new();
+        for (y, c, h) in self.bases(x) {
+            found.push((y, [h, c, 0.0, 0.0]));
+            if let Step::Polynomial(from, p) = self.step(y) {
+                found.push((*from, [c * p[0] + h, c * p[1], c * p[2], c * p[3]]));
+            }
+        }
+        found
+    }
+
+    fn polynomial(&mut self, x: Id, p: [f64; 4]) -> Id {
+        if p[2..] == [0.0, 0.0] {
+            return self.scaled(x, p[1], p[0]);
+        }
+        let size = self.size(x);
+        self.once(1, x, p, size, Step::Polynomial(x, p))
+    }
+
+    /// The one vector behind entries that are all the same.
+    fn unrepeated(&self, x: Id) -> Id {
+        match self.step(x) {
+            Step::Pick(from, places) if self.size(*from) == 1 && !places.is_empty() => *from,
+            _ => x,
+        }
+    }
+
+    pub(super) fn activation(&mut self, x: Id, activation: Activation) -> Id {
+        match activation {
+            Activation::Relu => return self.clip(x, 0.0, f64::INFINITY),
+            Activation::Identity => return x,
+            _ => {}
+        }
+        self.known(x, activation)
+    }
+
+    fn known(&mut self, x: Id, activation: Activation) -> Id {
+        let size = self.size(x);
+        let kind = Activation::ALL
+            .iter()
+            .position(|a| std::mem::discriminant(a) == std::mem::discriminant(&activation));
+        let kind = 100 + kind.map_or(0, |k| k as u8);
+        let parameter = activation.parameter().unwrap_or(0.0);
+        let step = Step::Activation(x, activation);
+        self.once(kind, x, [parameter, 0.0, 0.0, 0.0], size, step)
+    }
+
+    /// min(max(x, low), high).
+    pub(super) fn clip(&mut self, x: Id, low: f64, high: f64) -> Id {
+        let hold = |y: f64| y.max(low).min(high);
+        match *self.step(x) {
+            Step::Clip(from, inner_low, inner_high) => {
+                return self.clip_anew(from, hold(inner_low), hold(inner_high));
+            }
+            Step::Activation(from, Activation::Relu) => {
+                return self.clip_anew(from, hold(0.0), hold(f64::INFINITY));
+            }
+            _ => {}
+        }
+        self.clip_anew(x, low.min(high), high)
+    }
+
+    fn clip_anew(&mut self, x: Id, low: f64, high: f64) -> Id {
+        match (low, high) {
+            (f64::NEG_INFINITY, f64::INFINITY) => x,
+            (0.0, f64::INFINITY) => self.known(x, Activation::Relu),
+            _ => {
+                let size = self.size(x);
+                self.once(2, x, [low, high, 0.0, 0.0], size, Step::Clip(x, low, high))
+            }
+        }
+    }
+
+    pub(super) fn normalised(&mut self, x: Id, epsilon: f64) -> Id {
+        let size = self.size(x);
+        self.once(
+            3,
+            x,
+            [epsilon, 0.0, 0.0, 0.0],
+            size,
+            Step::Normalised(x, epsilon),
+        )
+    }
+
+    pub(super) fn softmax(&mut self, x: Id) -> Id {
+        let size = self.size(x);
+        self.once(4, x, [0.0; 4], size, Step::Softmax(x))
+    }
+
+    pub(super) fn is_softmax(&self, x: Id) -> bool {
+        matches!(self.step(x), Step::Softmax(_))
+    }
+
+    pub(super) fn mean(&mut self, x: Id) -> Id {
+        self.once(5, x, [0.0; 4], 1, Step::Mean(x))
+    }
+
+    pub(super) fn exp(&mut self, x: Id) -> Id {
+        let size = self.size(x);
+        self.once(6, x, [0.0; 4], size, Step::Exp(x))
+    }
+
+    pub(super) fn sqrt(&mut self, x: Id) -> Id {
+        let size = self.size(x);
+        self.once(7, x, [0.0; 4], size, Step::Sqrt(x))
+    }
+
+    pub(super) fn erf(&mut self, x: Id) -> Id {
+        let size = self.size(x);
+        self.once(8, x, [0.0; 4], size, Step::Erf(x))
+    }
+
+    pub(super) fn abs(&mut self, x: Id) -> Id {
+        let size = self.size(x);
+        self.once(9, x, [0.0; 4], size, Step::Abs(x))
+    }
+
+    pub(super) fn log(&mut self, x: Id) -> Id {
+        // ln(1 + eᶻ).
+        for (y, c, h) in self.bases(x) {
+            if let &Step::Exp(z) = self.step(y)
+                && (c, h) == (1.0, 1.0)
+            {
+                let made = self.activation(z, Activation::Softplus);
+                return self.noted(made, "log(1 + exp(x))");
+            }
+        }
+        let size = self.size(x);
+        self.once(10, x, [0.0; 4], size, Step::Log(x))
+    }
+
+    pub(super) fn reciprocal(&mut self, x: Id) -> Id {
+        // 1 / (1 + e⁻ᶻ).
+        for (y, c, h) in self.bases(x) {
+            if let &Step::Exp(z) = self.step(y)
+                && c == h
+                && c != 0.0
+            {
+                let negated = self
+                    .bases(z)
+                    .into_iter()
+                    .find(|b| (b.1, b.2) == (-1.0, 0.0));
+                let z = match negated {
+                    Some((z, ..)) => z,
+                    None => self.scaled(z, -1.0, 0.0),
+                };
+                let made = self.activation(z, Activation::Sigmoid);
+                let made = self.noted(made, "1 / (1 + exp(-x))");
+                return self.scaled(made, 1.0 / c, 0.0);
+            }
+        }
+        let size = self.size(x);
+        self.once(11, x, [0.0; 4], size, Step::Reciprocal(x))
+    }
+
+    /// xⁿ for the powers that occur in activations and normalisations.
+    pub(super) fn power(&mut self, x: Id, exponent: f64) -> Option<Id> {
+        match exponent {
+            1.0 => Some(x),
+            2.0 => Some(self.multiply(x, x)),
+            3.0 => {
+                let square = self.multiply(x, x);
+                Some(self.multiply(square, x))
+            }
+            0.5 => Some(self.sqrt(x)),
+            -1.0 => Some(self.reciprocal(x)),
+            -0.5 => {
+                let root = self.sqrt(x);
+                Some(self.reciprocal(root))
+            }
+            _ => None,
+        }
+    }
+
+    /// Both added, entry by entry.
+    pub(super) fn add(&mut self, a: Id, b: Id) -> Id {
+        for (x, other) in [(a, b), (b, a)] {
+            // x − mean(x).
+            for (m, c, h) in self.bases(other) {
+                if let &Step::Mean(of) = self.step(self.unrepeated(m))
+                    && (of, c, h) == (x, -1.0, 0.0)
+                {
+                    let size = self.size(x);
+                    return self.once(12, x, [0.0; 4], size, Step::Centred(x));
+                }
+            }
+            if let Some(made) = self.normalised_in_two(x, other) {
+                return made;
+            }
+        }
+        for (x, p) in self.polynomials(a) {
+            for (y, q) in self.polynomials(b) {
+                if x == y {
+                    return self.polynomial(x, std::array::from_fn(|i| p[i] + q[i]));
+                }
+            }
+        }
+        let size = self.size(a);
+        self.push(Step::Sum(a, b), size)
+    }
+
+    /// x·s/σ + (t − mean·s/σ), as TensorFlow arranges a layer normalisation.
+    fn normalised_in_two(&mut self, a: Id, b: Id) -> Option<Id> {
+        let (scaled, s, zero) = self.factored(a);
+        let (mean, minus_s, t) = self.factored(b);
+        let &Step::Multiplied(x, r) = self.step(scaled) else {
+            return None;
+        };
+        let &Step::Multiplied(m, q) = self.step(self.unrepeated(mean)) else {
+            return None;
+        };
+        let (of, epsilon, c) = self.inverse_deviation(r)?;
+        let &Step::Mean(mean_of) = self.step(self.unrepeated(m)) else {
+            return None;
+        };
+        let matches = of == x
+            && mean_of == x
+            && self.unrepeated(q) == self.unrepeated(r)
+            && zero.iter().all(|&z| z == 0.0)
+            && s.iter().zip(&minus_s).all(|(s, m)| *s == -*m);
+        if !matches {
+            return None;
+        }
+        let made = self.normalised(x, epsilon);
+        let scale = s.into_iter().map(|s| s * c).collect();
+        Some(self.affine(made, scale, t))
+    }
+
+    /// The vector before the factors and addends on it, and these.
+    fn factored(&self, x: Id) -> (Id, Vec<f64>, Vec<f64>) {
+        let size = self.size(x);
+        let (mut y, mut scale, mut shift) = (x, vec![1.0; size], vec![0.0; size]);
+        for _ in 0..FURTHEST {
+            match self.step(y) {
+                Step::Affine(from, s, t) => {
+                    for i in 0..size {
+                        let own = i.min(s.len() - 1);
+                        shift[i] += scale[i] * t[own];
+                        scale[i] *= s[own];
+                    }
+                    y = *from;
+                }
+                _ => break,
+            }
+        }
+        (y, scale, shift)
+    }
+
+    /// Whether this is c / √(variance(x) + ε): that x, ε and c.
+    fn inverse_deviation(&self, r: Id) -> Option<(Id, f64, f64)> {
+        let (r, c, h) = *self.bases(self.unrepeated(r)).last()?;
+        let &Step::Reciprocal(root) = self.step(self.unrepeated(r)) else {
+            return None;
+        };
+        let &Step::Sqrt(v) = self.step(self.unrepeated(root)) else {
+            return None;
+        };
+        let (mean, one, epsilon) = *self.bases(self.unrepeated(v)).last()?;
+        let &Step::Mean(square) = self.step(self.unrepeated(mean)) else {
+            return None;
+        };
+        let &Step::Polynomial(centred, [0.0, 0.0, 1.0, 0.0]) = self.step(square) else {
+            return None;
+        };
+        let &Step::Centred(x) = self.step(centred) else {
+            return None;
+        };
+        (one == 1.0 && h == 0.0).then_some((x, epsilon, c))
+    }
+
+    /// Both multiplied, entry by entry.
+    pub(super) fn multiply(&mut self, a: Id, b: Id) -> Id {
+        self.multiply_within(a, b, 0)
+    }
+
+    fn multiply_within(&mut self, a: Id, b: Id, depth: usize) -> Id {
+        for (x, p) in self.polynomials(a) {
+            for (y, q) in self.polynomials(b) {
+                if x == y
+                    && let Some(product) = product(p, q)
+                {
+                    return self.polynomial(x, product);
+                }
+            }
+        }
+        for (x, gate) in [(a, b), (b, a)] {
+            if let Some(made) = self.gated(x, gate) {
+                return made;
+            }
+            if let &Step::Centred(of) = self.step(x)
+                && let Some((y, epsilon, c)) = self.inverse_deviation(gate)
+                && of == y
+            {
+                let made = self.normalised(y, epsilon);
+                return self.scaled(made, c, 0.0);
+            }
+        }
+        // Factors that differ from entry to entry are put off, to see what is multiplied.
+        for (x, y) in [(a, b), (b, a)] {
+            if let Step::Affine(from, scale, shift) = self.step(x).clone()
+                && shift.iter().all(|&t| t == 0.0)
+                && depth < FURTHEST
+            {
+                let made = self.multiply_within(from, y, depth + 1);
+                let zero = vec![0.0; scale.len()];
+                return self.affine(made, scale.to_vec(), zero);
+            }
+        }
+        let size = self.size(a);
+        self.push(Step::Multiplied(a, b), size)
+    }
+
+    /// x times a function of x that makes one activation with it.
+    fn gated(&mut self, x: Id, gate: Id) -> Option<Id> {
+        for (g, c, h) in self.bases(gate) {
+            let (activation, of, factor, parts) = match *self.step(g) {
+                Step::Activation(z, Activation::Sigmoid) if h == 0.0 => {
+                    // x sigmoid(k x) = silu(k x) / k.
+                    let found = self.bases(z).into_iter().find_map(|(y, k, shift)| {
+                        let p = self.multiple(x, y)?;
+                        (shift == 0.0 && k != 0.0).then_some(p / k)
+                    });
+                    let Some(p) = found else { continue };
+                    (Activation::Silu, z, p * c, "x * sigmoid(x)")
+                }
+                Step::Activation(t, Activation::Tanh) if h == 0.0 => {
+                    let &Step::Activation(z, Activation::Softplus) = self.step(t) else {
+                        continue;
+                    };
+                    let Some(p) = self.multiple(x, z) else {
+                        continue;
+                    };
+                    (Activation::Mish, z, p * c, "x * tanh(softplus(x))")
+                }
+                Step::Activation(u, Activation::Tanh) if self.near(h, c) => {
+                    // (1 + tanh u) / 2.
+                    let k = (2.0 / PI).sqrt();
+                    let is_curve = |p: [f64; 4]| {
+                        (p[0], p[2]) == (0.0, 0.0)
+                            && self.near(p[1], k)
+                            && self.near(p[3], 0.044715 * k)
+                    };
+                    let found = self
+                        .polynomials(u)
+                        .into_iter()
+                        .find_map(|(y, p)| Some((y, self.multiple(x, y).filter(|_| is_curve(p))?)));
+                    let Some((z, p)) = found else { continue };
+                    let parts = "x (1 + tanh(k (x + 0.044715 x^3))) / 2";
+                    (Activation::GeluTanh, z, 2.0 * p * c, parts)
+                }
+                Step::Erf(u) if self.near(h, c) => {
+                    let found = self.bases(u).into_iter().find_map(|(y, k, shift)| {
+                        let fits = shift == 0.0 && self.near(k, FRAC_1_SQRT_2);
+                        Some((y, self.multiple(x, y).filter(|_| fits)?))
+                    });
+                    let Some((z, p)) = found else { continue };
+                    (
+                        Activation::Gelu,
+                        z,
+                        2.0 * p * c,
+                        "x (1 + erf(x / sqrt(2))) / 2",
+                    )
+                }
+                Step::Activation(z, Activation::HardSigmoid) if h == 0.0 => {
+                    let Some(p) = self.multiple(x, z) else {
+                        continue;
+                    };
+                    (Activation::HardSwish, z, p * c, "x * hard_sigmoid(x)")
+                }
+                Step::Clip(u, low, high) => {
+                    let m = c * high + h;
+                    let fits = |k: f64, shift: f64| {
+                        self.near(c * k, m / 6.0)
+                            && self.near(c * shift + h, m / 2.0)
+                            && (c * low + h).abs() <= self.tolerance * m.abs()
+                    };
+                    let found = self.bases(u).into_iter().find_map(|(y, k, shift)| {
+                        Some((y, self.multiple(x, y).filter(|_| fits(k, shift))?))
+                    });
+                    let Some((z, p)) = found else { continue };
+                    (Activation::HardSwish, z, p * m, "x * clip(x + 3, 0, 6) / 6")
+                }
+                Step::Reciprocal(v) if h == 0.0 => {
+                    // 1 / (1 + |x|).
+                    let found = self.bases(v).into_iter().find_map(|(y, k, one)| {
+                        let &Step::Abs(z) = self.step(y) else {
+                            return None;
+                        };
+                        Some((z, self.multiple(x, z).filter(|_| k == one)? / k))
+                    });
+                    let Some((z, p)) = found else { continue };
+                    (Activation::Softsign, z, p * c, "x / (1 + |x|)")
+                }
+                _ => continue,
+            };
+            let made = self.activation(of, activation);
+            let made = self.noted(made, parts);
+            // A factor that rounding left beside 1 is 1.
+            let factor = if self.near(factor, 1.0) { 1.0 } else { factor };
+            return Some(self.scaled(made, factor, 0.0));
+        }
+        None
+    }
+
+    /// The larger of two multiples of one vector, which is a leaky ReLU.
+    pub(super) fn larger(&mut self, a: Id, b: Id) -> Option<Id> {
+        for (x, p, g) in self.bases(a) {
+            for (y, q, h) in self.bases(b) {
+                let (large, small) = (p.max(q), p.min(q));
+                if x == y && (g, h) == (0.0, 0.0) && large > 0.0 && small >= 0.0 {
+                    let made = self.activation(x, Activation::LeakyRelu(small / large));
+                    let made = self.noted(made, "max(x, s x)");
+                    return Some(self.scaled(made, large, 0.0));
+                }
+            }
+        }
+        None
+    }
+
+    pub(super) fn concat(&mut self, parts: Vec<Id>) -> Id {
+        let mut flat = Vec::new();
+        for part in parts {
+            match self.step(part) {
+                Step::Concat(inside) => flat.extend(inside.iter().copied()),
+                _ => flat.push(part),
+            }
+        }
+        if let [only] = *flat {
+            return only;
+        }
+        // The pieces that a vector was split into, together again.
+        if let Step::Pick(from, _) = *self.step(flat[0])
+            && flat
+                .iter()
+                .all(|&p| matches!(self.step(p), Step::Pick(f, _) if *f == from))
+        {
+            let places = flat.iter().flat_map(|&p| match self.step(p) {
+                Step::Pick(_, places) => places.to_vec(),
+                _ => Vec::new(),
+            });
+            let places = places.collect();
+            return self.pick(from, places);
+        }
+        let size = flat.iter().map(|&part| self.size(part)).sum();
+        self.push(Step::Concat(flat.into()), size)
+    }
+}
+
+/// The number that all are, if they are the same.
+pub(super) fn uniform(numbers: &[f64]) -> Option<f64> {
+    let (&first, rest) = numbers.split_first()?;
+    rest.iter().all(|&x| x == first).then_some(first)
+}
+
+/// The product of two polynomials, if its degree is at most 3.
+fn product(p: [f64; 4], q: [f64; 4]) -> Option<[f64; 4]> {
+    let mut all = [0.0; 7];
+    for i in 0..4 {
+        for j in 0..4 {
+            all[i + j] += p[i] * q[j];
+        }
+    }
+    let (low, high) = all.split_at(4);
+    let low = <[f64; 4]>::try_from(low).ok()?;
+    high.iter().all(|&c| c == 0.0).then_some(low)
+}

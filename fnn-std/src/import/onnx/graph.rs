@@ -1,0 +1,275 @@
+//! The nodes of a graph with its functions put in their places, and the order to read them in.
+
+use std::{
+    collections::{HashMap, hash_map::Entry},
+    rc::Rc,
+};
+
+use super::proto;
+use crate::error::{Error, Result};
+
+/// A value's name; empty where a value is left out.
+pub(super) type Name = Rc<str>;
+
+/// A node of the graph or of a function in it.
+#[derive(Debug)]
+pub(super) struct Node<'m> {
+    pub(super) operator: &'m str,
+    pub(super) domain: &'m str,
+    pub(super) inputs: Vec<Name>,
+    pub(super) outputs: Vec<Name>,
+    pub(super) attributes: Vec<(&'m str, &'m proto::Attribute)>,
+    /// The version of the operators of its domain.
+    pub(super) version: i64,
+    /// Its name or, if it has none, that of its first output.
+    pub(super) name: Rc<str>,
+    /// Its number in the graph; that of the call, in a function.
+    number: usize,
+}
+
+/// The nodes, and which of them makes each value.
+#[derive(Debug)]
+pub(super) struct Graph<'m> {
+    pub(super) nodes: Vec<Node<'m>>,
+    makers: HashMap<Name, usize>,
+}
+
+/// Nodes at most, those in functions counted at every call.
+const MOST_NODES: usize = 1 << 16;
+
+/// Functions inside each other at most.
+const DEEPEST: usize = 16;
+
+impl Node<'_> {
+    /// The operator and the node, for messages.
+    pub(super) fn place(&self) -> String {
+        let domain = match self.domain {
+            "" | "ai.onnx" => String::new(),
+            domain => format!("{domain}."),
+        };
+        format!(
+            "the operator `{domain}{}` of node {} `{}`",
+            self.operator, self.number, self.name
+        )
+    }
+}
+
+impl<'m> Graph<'m> {
+    pub(super) fn new(model: &'m proto::Model, graph: &'m proto::Graph) -> Result<Self> {
+        let mut functions = HashMap::new();
+        for function in &model.functions {
+            let key = (&*function.domain, &*function.name, &*function.overload);
+            if functions.insert(key, function).is_some() {
+                return Err(Error::refused(format!(
+                    "two functions are named `{}.{}`",
+                    function.domain, function.name
+                )));
+            }
+        }
+        let mut inlined = Inlined {
+            functions,
+            nodes: Vec::new(),
+            calls: 0,
+        };
+        let scope = Scope {
+            prefix: None,
+            names: HashMap::new(),
+            attributes: HashMap::new(),
+            versions: &model.opset_import,
+            number: None,
+        };
+        inlined.append(&graph.node, &scope, 0)?;
+        let mut makers = HashMap::new();
+        for (number, node) in inlined.nodes.iter().enumerate() {
+            for output in node.outputs.iter().filter(|name| !name.is_empty()) {
+                match makers.entry(output.clone()) {
+                    Entry::Vacant(free) => {
+                        free.insert(number);
+                    }
+                    Entry::Occupied(_) => {
+                        return Err(Error::refused(format!(
+                            "two nodes make the value `{output}`"
+                        )));
+                    }
+                }
+            }
+        }
+        Ok(Self {
+            nodes: inlined.nodes,
+            makers,
+        })
+    }
+
+    /// The nodes that a value needs, in an order to evaluate them in, and the other values that
+    /// they start from.
+    pub(super) fn before(&self, value: &str) -> Result<(Vec<usize>, Vec<Name>)> {
+        let (mut order, mut leaves) = (Vec::new(), Vec::new());
+        // Not looked at, being looked at, done.
+        let mut state = vec![0_u8; self.nodes.len()];
+        let mut seen = std::collections::HashSet::new();
+        let mut stack = Vec::new();
+        match self.makers.get(value) {
+            Some(&maker) => stack.push((maker, 0)),
+            None => leaves.push(value.into()),
+        }
+        while let Some((number, next)) = stack.pop() {
+            let node = &self.nodes[number];
+            state[number] = 1;
+            let Some(input) = node.inputs.get(next) else {
+                state[number] = 2;
+                order.push(number);
+                continue;
+            };
+            stack.push((number, next + 1));
+            match self.makers.get(input) {
+                Some(&maker) if state[maker] == 0 => stack.push((maker, 0)),
+                Some(&maker) if state[maker] == 1 => {
+                    return Err(Error::refused(format!(
+                        "{} needs its own output: the graph has a cycle",
+                        self.nodes[maker].place()
+                    )));
+                }
+                Some(_) => {}
+                None if input.is_empty() => {}
+                None => {
+                    if seen.insert(input.clone()) {
+                        leaves.push(input.clone());
+                    }
+                }
+            }
+        }
+        Ok((order, leaves))
+    }
+
+    /// The node that makes a value.
+    pub(super) fn maker(&self, value: &str) -> Option<&Node<'m>> {
+        self.makers.get(value).map(|&number| &self.nodes[number])
+    }
+}
+
+/// What names and attributes in the body of a function stand for.
+struct Scope<'m> {
+    prefix: Option<String>,
+    names: HashMap<&'m str, Name>,
+    attributes: HashMap<&'m str, &'m proto::Attribute>,
+    versions: &'m [proto::OperatorSet],
+    number: Option<usize>,
+}
+
+impl Scope<'_> {
+    fn name(&self, name: &str) -> Name {
+        match (&self.prefix, self.names.get(name)) {
+            (_, Some(known)) => known.clone(),
+            (Some(prefix), None) if !name.is_empty() => format!("{prefix}{name}").into(),
+            _ => name.into(),
+        }
+    }
+}
+
+struct Inlined<'m> {
+    functions: HashMap<(&'m str, &'m str, &'m str), &'m proto::Function>,
+    nodes: Vec<Node<'m>>,
+    calls: usize,
+}
+
+impl<'m> Inlined<'m> {
+    fn append(&mut self, nodes: &'m [proto::Node], scope: &Scope<'m>, depth: usize) -> Result<()> {
+        for (number, node) in nodes.iter().enumerate() {
+            let number = scope.number.unwrap_or(number);
+            let mut attributes = Vec::new();
+            for attribute in &node.attribute {
+                let reference = &*attribute.ref_attr_name;
+                if reference.is_empty() {
+                    attributes.push((&*attribute.name, attribute));
+                } else if let Some(&given) = scope.attributes.get(reference) {
+                    attributes.push((&*attribute.name, given));
+                }
+            }
+            let names = |names: &[String]| names.iter().map(|name| scope.name(name)).collect();
+            let (inputs, outputs): (Vec<Name>, Vec<Name>) =
+                (names(&node.input), names(&node.output));
+            let key = (&*node.domain, &*node.op_type, &*node.overload);
+            let count = self.nodes.len() + self.calls;
+            if count >= MOST_NODES {
+                return Err(Error::refused(format!(
+                    "the graph has more than {MOST_NODES} nodes"
+                )));
+            }
+            let Some(&function) = self.functions.get(&key) else {
+                let is_own = |domain: &str| domain.is_empty() || domain == "ai.onnx";
+                let same = |set: &&proto::OperatorSet| {
+                    set.domain == node.domain || is_own(&set.domain) && is_own(&node.domain)
+                };
+                let version = scope
+                    .versions
+                    .iter()
+                    .find(same)
+                    .map_or(1, |set| set.version);
+                let own = scope.name(&node.name);
+                let name = if own.is_empty() {
+                    outputs.first().cloned()
+                } else {
+                    Some(own)
+                };
+                self.nodes.push(Node {
+                    operator: &node.op_type,
+                    domain: &node.domain,
+                    inputs,
+                    outputs,
+                    attributes,
+                    version,
+                    name: name.unwrap_or_default(),
+                    number,
+                });
+                continue;
+            };
+            if depth >= DEEPEST {
+                return Err(Error::refused(format!(
+                    "the function `{}` is inside more than {DEEPEST} others, or inside itself",
+                    function.name
+                )));
+            }
+            self.calls += 1;
+            let mut inside = Scope {
+                prefix: Some(format!(
+                    "{}/{}/",
+                    scope.prefix.as_deref().unwrap_or(""),
+                    self.calls
+                )),
+                names: HashMap::new(),
+                attributes: HashMap::new(),
+                versions: if function.opset_import.is_empty() {
+                    scope.versions
+                } else {
+                    &function.opset_import
+                },
+                number: Some(number),
+            };
+            if inputs.len() > function.input.len() || outputs.len() > function.output.len() {
+                return Err(Error::refused(format!(
+                    "the function `{}` is called with {} inputs and {} outputs, it has {} and {}",
+                    function.name,
+                    inputs.len(),
+                    outputs.len(),
+                    function.input.len(),
+                    function.output.len()
+                )));
+            }
+            let given = inputs.into_iter().map(Some).chain(std::iter::repeat(None));
+            for (formal, actual) in function.input.iter().zip(given) {
+                inside.names.insert(formal, actual.unwrap_or_default());
+            }
+            for (formal, actual) in function.output.iter().zip(outputs) {
+                if !actual.is_empty() {
+                    inside.names.insert(formal, actual);
+                }
+            }
+            for default in &function.attribute_proto {
+                inside.attributes.insert(&default.name, default);
+            }
+            inside.attributes.extend(attributes);
+            self.append(&function.node, &inside, depth + 1)?;
+        }
+        Ok(())
+    }
+}

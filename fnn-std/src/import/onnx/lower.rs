@@ -1,0 +1,607 @@
+//! From the steps of a graph to the layers of a model.
+//!
+//! Layers run one after the other, so a step that joins several vectors becomes a layer on the last
+//! vector that all ways to it lead through: a residual layer where this vector itself is added, a
+//! concatenation otherwise. What is rounded or rewritten on the way is noted.
+
+use std::{collections::BTreeSet, rc::Rc};
+
+use super::{
+    expression::{Expressions, Id, Step},
+    tensor::{Budget, Format},
+};
+use crate::{
+    activation::Activation,
+    error::{Error, Result},
+    model::{Affine, Concat, Dense, Layer, LayerNorm, Residual, Select, Softmax, Tensor},
+};
+
+/// The layers that make the vector `output` of the inputs, and what is to be said of them.
+pub(super) fn layers(
+    all: &Expressions,
+    output: Id,
+    format: Format,
+    budget: &Budget,
+) -> Result<(Vec<Layer>, Vec<String>)> {
+    let mut lowering = Lowering {
+        all,
+        dominators: dominators(all),
+        format,
+        budget,
+        notes: BTreeSet::new(),
+        pieces: 0,
+    };
+    let mut pieces = lowering.chain(output, Expressions::INPUT, 0)?;
+    if pieces.is_empty() {
+        pieces.push(identity(all.size(output)));
+    }
+    let layers = lowering.finished(pieces)?;
+    let notes = lowering.notes.into_iter().map(|(_, note)| note).collect();
+    Ok((layers, notes))
+}
+
+/// A layer while later steps may still become part of it.
+#[derive(Debug, Clone)]
+enum Piece {
+    Dense {
+        name: Rc<str>,
+        weight: Rc<[f64]>,
+        inputs: usize,
+        bias: Option<Vec<f64>>,
+        activation: Option<Activation>,
+    },
+    Affine {
+        name: Rc<str>,
+        scale: Vec<f64>,
+        shift: Vec<f64>,
+        activation: Option<Activation>,
+    },
+    Normalised {
+        name: Rc<str>,
+        scale: Vec<f64>,
+        shift: Vec<f64>,
+        epsilon: f64,
+    },
+    Softmax(Rc<str>, usize),
+    Select(Rc<str>, usize, std::ops::Range<usize>),
+    Residual(Vec<Piece>),
+    Concat(Vec<Vec<Piece>>),
+}
+
+/// A chain of layers that changes nothing.
+fn identity(size: usize) -> Piece {
+    Piece::Select("identity".into(), size, 0..size)
+}
+
+/// For each vector the last one before it that all ways from the inputs to it lead through.
+fn dominators(all: &Expressions) -> Vec<Id> {
+    let mut found: Vec<Id> = Vec::new();
+    for vector in all.vectors() {
+        let mut nearest = None;
+        for from in sources(&vector.step) {
+            nearest = Some(match nearest {
+                None => from,
+                Some(other) => meeting(&found, other, from),
+            });
+        }
+        found.push(nearest.unwrap_or(Expressions::INPUT));
+    }
+    found
+}
+
+/// Where the ways back from two vectors meet.
+fn meeting(dominators: &[Id], mut a: Id, mut b: Id) -> Id {
+    // Dominators have smaller numbers, so the larger one goes back.
+    while a != b {
+        if a > b {
+            a = dominators[a];
+        } else {
+            b = dominators[b];
+        }
+    }
+    a
+}
+
+fn sources(step: &Step) -> Vec<Id> {
+    match step {
+        Step::Input => Vec::new(),
+        Step::Pick(x, _)
+        | Step::Product(x, ..)
+        | Step::Affine(x, ..)
+        | Step::Activation(x, _)
+        | Step::Clip(x, ..)
+        | Step::Normalised(x, _)
+        | Step::Softmax(x)
+        | Step::Mean(x)
+        | Step::Centred(x)
+        | Step::Polynomial(x, _)
+        | Step::Exp(x)
+        | Step::Log(x)
+        | Step::Sqrt(x)
+        | Step::Erf(x)
+        | Step::Abs(x)
+        | Step::Reciprocal(x) => vec![*x],
+        Step::Sum(a, b) | Step::Multiplied(a, b) => vec![*a, *b],
+        Step::Concat(parts) => parts.to_vec(),
+    }
+}
+
+/// Layers and layers inside layers at most.
+const MOST_PIECES: usize = 10_000;
+
+/// Layers inside each other at most.
+const DEEPEST: usize = 64;
+
+/// Ranges that a selection is made of before it becomes a matrix of zeros and ones.
+const MOST_RANGES: usize = 8;
+
+struct Lowering<'a> {
+    all: &'a Expressions,
+    dominators: Vec<Id>,
+    format: Format,
+    budget: &'a Budget,
+    /// In the order of the graph.
+    notes: BTreeSet<(Id, String)>,
+    pieces: usize,
+}
+
+impl Lowering<'_> {
+    /// The layers that make the vector `to` of the vector `from`, which all ways to it lead through.
+    fn chain(&mut self, to: Id, from: Id, depth: usize) -> Result<Vec<Piece>> {
+        if depth > DEEPEST {
+            return Err(Error::refused(format!(
+                "the graph branches more than {DEEPEST} levels deep, at {}",
+                self.all.vectors()[to].place.operator
+            )));
+        }
+        let mut steps = vec![];
+        let mut at = to;
+        while at != from {
+            steps.push(at);
+            at = self.dominators[at];
+        }
+        let mut pieces = Vec::new();
+        for at in steps.into_iter().rev() {
+            self.append(&mut pieces, at, depth)?;
+            self.pieces += 1;
+            if self.pieces > MOST_PIECES {
+                return Err(Error::refused(format!(
+                    "the graph branches so that it would take more than {MOST_PIECES} layers"
+                )));
+            }
+        }
+        Ok(pieces)
+    }
+
+    fn note(&mut self, at: Id, note: impl Into<String>) {
+        self.notes.insert((at, note.into()));
+    }
+
+    /// Adds the step that makes vector `at` of its dominator.
+    fn append(&mut self, pieces: &mut Vec<Piece>, at: Id, depth: usize) -> Result<()> {
+        let all = self.all;
+        let vector = &all.vectors()[at];
+        let (name, operator) = (&vector.place.name, &vector.place.operator);
+        if let Some(note) = &vector.place.note {
+            self.note(at, &**note);
+        }
+        let wanted = |what: &str| {
+            Error::refused(format!("{operator}: {what}, which no layer computes"))
+                .with_help(super::operator::supported())
+        };
+        match &vector.step {
+            Step::Input => {}
+            Step::Pick(x, places) => self.pick(pieces, at, all.size(*x), places)?,
+            Step::Product(x, weight, tensor) => pieces.push(Piece::Dense {
+                name: if tensor.is_empty() { name } else { tensor }.clone(),
+                weight: weight.clone(),
+                inputs: all.size(*x),
+                bias: None,
+                activation: None,
+            }),
+            Step::Affine(_, scale, shift) => {
+                let all_entries = |numbers: &[f64]| match numbers {
+                    &[only] => vec![only; vector.size],
+                    all => all.to_vec(),
+                };
+                self.budget.take(2 * vector.size)?;
+                let (scale, shift) = (all_entries(scale), all_entries(shift));
+                self.affine(pieces, at, scale, shift);
+            }
+            Step::Activation(_, activation) => activate(pieces, name, vector.size, *activation),
+            Step::Clip(_, low, high) => {
+                let activation = clip(self.format, *low, *high)?;
+                activate(pieces, name, vector.size, activation);
+            }
+            Step::Normalised(_, epsilon) => pieces.push(Piece::Normalised {
+                name: name.clone(),
+                scale: vec![1.0; vector.size],
+                shift: vec![0.0; vector.size],
+                epsilon: *epsilon,
+            }),
+            Step::Softmax(_) => pieces.push(Piece::Softmax(name.clone(), vector.size)),
+            Step::Mean(x) => {
+                let n = all.size(*x);
+                self.note(
+                    at,
+                    format!("{operator} becomes a dense layer with weights 1/{n}"),
+                );
+                self.budget.take(n)?;
+                let weight = self.format.round(1.0 / n as f64);
+                pieces.push(Piece::Dense {
+                    name: name.clone(),
+                    weight: vec![weight; n].into(),
+                    inputs: n,
+                    bias: None,
+                    activation: None,
+                });
+            }
+            Step::Sum(a, b) => self.sum(pieces, at, *a, *b, depth)?,
+            Step::Concat(parts) => {
+                let from = self.dominators[at];
+                let mut branches = Vec::new();
+                for &part in parts.iter() {
+                    branches.push(self.branch(part, from, depth)?);
+                }
+                pieces.push(Piece::Concat(branches));
+            }
+            Step::Abs(x) => {
+                // |x| = relu(x) + relu(−x).
+                let n = all.size(*x);
+                self.note(at, format!("{operator} becomes relu(x) + relu(-x)"));
+                let signs = |sign: f64| diagonal(std::iter::repeat_n(sign, n));
+                self.budget.take(6 * n * n)?;
+                pieces.push(Piece::Dense {
+                    name: name.clone(),
+                    weight: [signs(1.0), signs(-1.0)].concat().into(),
+                    inputs: n,
+                    bias: None,
+                    activation: Some(Activation::Relu),
+                });
+                pieces.push(Piece::Dense {
+                    name: name.clone(),
+                    weight: beside(&[signs(1.0), signs(1.0)], n).into(),
+                    inputs: 2 * n,
+                    bias: None,
+                    activation: None,
+                });
+            }
+            Step::Centred(_) => return Err(wanted("the entries less their mean")),
+            Step::Polynomial(..) => return Err(wanted("a power of the entries")),
+            Step::Exp(_) => return Err(wanted("the exponential function")),
+            Step::Log(_) => return Err(wanted("the logarithm")),
+            Step::Sqrt(_) => return Err(wanted("the square root")),
+            Step::Erf(_) => return Err(wanted("the error function")),
+            Step::Reciprocal(_) => {
+                return Err(wanted("the reciprocal of what depends on the inputs"));
+            }
+            Step::Multiplied(..) => {
+                return Err(wanted(
+                    "the product of two vectors that depend on the inputs",
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    /// A chain for one of several branches, which are not empty.
+    fn branch(&mut self, to: Id, from: Id, depth: usize) -> Result<Vec<Piece>> {
+        let mut pieces = self.chain(to, from, depth + 1)?;
+        if pieces.is_empty() {
+            pieces.push(identity(self.all.size(to)));
+        }
+        Ok(pieces)
+    }
+
+    fn affine(&mut self, pieces: &mut Vec<Piece>, at: Id, scale: Vec<f64>, shift: Vec<f64>) {
+        let place = &self.all.vectors()[at].place;
+        let (name, operator) = (place.name.clone(), place.operator.clone());
+        let is_one = scale.iter().all(|&s| s == 1.0);
+        match pieces.last_mut() {
+            // The bias of a layer, added by a node of its own: nothing is rounded.
+            Some(Piece::Dense {
+                bias: bias @ None,
+                activation: None,
+                ..
+            }) if is_one => {
+                *bias = Some(shift);
+            }
+            Some(Piece::Affine {
+                scale: s,
+                shift: t,
+                activation: None,
+                ..
+            }) => {
+                for i in 0..scale.len() {
+                    t[i] = scale[i] * t[i] + shift[i];
+                    s[i] *= scale[i];
+                }
+                self.note(
+                    at,
+                    format!("{operator} is folded into the affine layer before it"),
+                );
+            }
+            Some(Piece::Normalised {
+                scale: s, shift: t, ..
+            }) => {
+                for i in 0..scale.len() {
+                    t[i] = scale[i] * t[i] + shift[i];
+                    s[i] *= scale[i];
+                }
+            }
+            _ => pieces.push(Piece::Affine {
+                name,
+                scale,
+                shift,
+                activation: None,
+            }),
+        }
+    }
+
+    fn pick(
+        &mut self,
+        pieces: &mut Vec<Piece>,
+        at: Id,
+        inputs: usize,
+        places: &[usize],
+    ) -> Result<()> {
+        let place = &self.all.vectors()[at].place;
+        let (name, operator) = (place.name.clone(), place.operator.clone());
+        let mut ranges: Vec<std::ops::Range<usize>> = Vec::new();
+        for &p in places {
+            match ranges.last_mut() {
+                Some(range) if range.end == p => range.end += 1,
+                _ => ranges.push(p..p + 1),
+            }
+        }
+        if let [range] = &*ranges {
+            pieces.push(Piece::Select(name, inputs, range.clone()));
+            return Ok(());
+        }
+        if ranges.len() <= MOST_RANGES {
+            let select = |range| vec![Piece::Select(name.clone(), inputs, range)];
+            pieces.push(Piece::Concat(ranges.into_iter().map(select).collect()));
+            self.note(
+                at,
+                format!("{operator} becomes a concatenation of selections"),
+            );
+            return Ok(());
+        }
+        self.budget.take(3 * inputs * places.len())?;
+        let mut weight = vec![0.0; inputs * places.len()];
+        for (row, &place) in places.iter().enumerate() {
+            weight[row * inputs + place] = 1.0;
+        }
+        self.note(
+            at,
+            format!("{operator} becomes a dense layer of zeros and ones"),
+        );
+        pieces.push(Piece::Dense {
+            name,
+            weight: weight.into(),
+            inputs,
+            bias: None,
+            activation: None,
+        });
+        Ok(())
+    }
+
+    /// Adds a + b to the layers that make what both are made of.
+    fn sum(&mut self, pieces: &mut Vec<Piece>, at: Id, a: Id, b: Id, depth: usize) -> Result<()> {
+        let from = self.dominators[at];
+        let vector = &self.all.vectors()[at];
+        let (name, operator) = (vector.place.name.clone(), vector.place.operator.clone());
+        for (x, other) in [(a, b), (b, a)] {
+            if x == from {
+                pieces.push(Piece::Residual(self.branch(other, from, depth)?));
+                return Ok(());
+            }
+        }
+        let mut terms = Vec::new();
+        for term in [a, b] {
+            let branch = self.chain(term, from, depth + 1)?;
+            terms.push(self.term(branch, vector.size)?);
+        }
+        let [(first, p, s, name_p), (second, q, t, name_q)] =
+            <[_; 2]>::try_from(terms).map_err(|_| Error::refused("a sum without terms"))?;
+        let bias = match (s, t) {
+            (None, other) | (other, None) => other,
+            (Some(s), Some(t)) => {
+                self.note(
+                    at,
+                    format!("the biases added by {operator} become one, rounded"),
+                );
+                Some(s.iter().zip(&t).map(|(s, t)| s + t).collect())
+            }
+        };
+        self.budget.take(3 * (p.len() + q.len()))?;
+        let inputs = (p.len() + q.len()) / vector.size;
+        pieces.push(Piece::Concat(
+            [(first, p.len()), (second, q.len())]
+                .into_iter()
+                .map(|(branch, numbers)| {
+                    if branch.is_empty() {
+                        vec![identity(numbers / vector.size)]
+                    } else {
+                        branch
+                    }
+                })
+                .collect(),
+        ));
+        self.note(
+            at,
+            format!("{operator} becomes a concatenation and a dense layer that adds"),
+        );
+        pieces.push(Piece::Dense {
+            name: name_p.or(name_q).unwrap_or(name),
+            weight: beside(&[p, q], vector.size).into(),
+            inputs,
+            bias,
+            activation: None,
+        });
+        Ok(())
+    }
+
+    /// A branch that is added: the layers before its last matrix, this matrix, its bias and name.
+    #[allow(clippy::type_complexity)]
+    fn term(
+        &self,
+        mut branch: Vec<Piece>,
+        size: usize,
+    ) -> Result<(Vec<Piece>, Vec<f64>, Option<Vec<f64>>, Option<Rc<str>>)> {
+        match branch.pop() {
+            Some(Piece::Dense {
+                name,
+                weight,
+                bias,
+                activation: None,
+                ..
+            }) => {
+                self.budget.take(weight.len())?;
+                Ok((branch, weight.to_vec(), bias, Some(name)))
+            }
+            Some(Piece::Affine {
+                scale,
+                shift,
+                activation: None,
+                ..
+            }) => {
+                self.budget.take(size * size)?;
+                let shift = shift.iter().any(|&t| t != 0.0).then_some(shift);
+                Ok((branch, diagonal(scale.into_iter()), shift, None))
+            }
+            last => {
+                self.budget.take(size * size)?;
+                branch.extend(last);
+                Ok((branch, diagonal(std::iter::repeat_n(1.0, size)), None, None))
+            }
+        }
+    }
+
+    /// The layers of pieces, their numbers rounded to the format of the model.
+    fn finished(&self, pieces: Vec<Piece>) -> Result<Vec<Layer>> {
+        let mut layers = Vec::new();
+        for piece in pieces {
+            layers.push(match piece {
+                Piece::Dense {
+                    name,
+                    weight,
+                    inputs,
+                    bias,
+                    activation,
+                } => {
+                    let outputs = weight.len() / inputs.max(1);
+                    let tensor = |name: String, shape: Vec<usize>, numbers: Vec<f64>| Tensor {
+                        name,
+                        shape,
+                        numbers,
+                    };
+                    let bias = bias.map(|bias| {
+                        tensor(format!("bias of {name}"), vec![outputs], self.rounded(bias))
+                    });
+                    let weight = self.rounded(weight.to_vec());
+                    let weight = tensor(name.to_string(), vec![outputs, inputs], weight);
+                    let activation = activation.unwrap_or(Activation::Identity);
+                    Dense::new(weight, bias, activation)?.into()
+                }
+                Piece::Affine {
+                    name,
+                    scale,
+                    shift,
+                    activation,
+                } => {
+                    let (scale, shift) = (self.rounded(scale), self.rounded(shift));
+                    let activation = activation.unwrap_or(Activation::Identity);
+                    Affine::new(&*name, scale, shift, activation)?.into()
+                }
+                Piece::Normalised {
+                    name,
+                    scale,
+                    shift,
+                    epsilon,
+                } => {
+                    let (scale, shift) = (self.rounded(scale), self.rounded(shift));
+                    LayerNorm::new(&*name, scale, shift, epsilon)?.into()
+                }
+                Piece::Softmax(name, size) => Softmax::new(&*name, size)?.into(),
+                Piece::Select(name, inputs, range) => Select::new(&*name, inputs, range)?.into(),
+                Piece::Residual(inside) => Residual::new(self.finished(inside)?)?.into(),
+                Piece::Concat(branches) => {
+                    let mut made = Vec::new();
+                    for branch in branches {
+                        made.push(self.finished(branch)?);
+                    }
+                    Concat::new(made)?.into()
+                }
+            });
+        }
+        Ok(layers)
+    }
+
+    fn rounded(&self, mut numbers: Vec<f64>) -> Vec<f64> {
+        for number in &mut numbers {
+            *number = self.format.round(*number);
+        }
+        numbers
+    }
+}
+
+/// Puts an activation after the last layer: into it, where it has none yet.
+fn activate(pieces: &mut Vec<Piece>, name: &Rc<str>, size: usize, new: Activation) {
+    match pieces.last_mut() {
+        Some(
+            Piece::Dense {
+                activation: free @ None,
+                ..
+            }
+            | Piece::Affine {
+                activation: free @ None,
+                ..
+            },
+        ) => {
+            *free = Some(new);
+        }
+        _ => pieces.push(Piece::Affine {
+            name: name.clone(),
+            scale: vec![1.0; size],
+            // Adding −0 changes no bit, not even the sign of a zero.
+            shift: vec![-0.0; size],
+            activation: Some(new),
+        }),
+    }
+}
+
+/// The activation that holds between two numbers. Where one of them is infinite the largest finite
+/// number takes its place.
+fn clip(format: Format, low: f64, high: f64) -> Result<Activation> {
+    let most = if format == Format::F64 {
+        f64::MAX
+    } else {
+        f64::from(f32::MAX)
+    };
+    let (low, high) = (low.clamp(-most, most), high.clamp(-most, most));
+    Err(Error::refused(format!(
+        "a clip between {low:?} and {high:?} is not supported"
+    )))
+}
+
+/// A square matrix, row by row, of this diagonal.
+fn diagonal(entries: impl ExactSizeIterator<Item = f64>) -> Vec<f64> {
+    let n = entries.len();
+    let mut matrix = vec![0.0; n * n];
+    for (i, entry) in entries.enumerate() {
+        matrix[i * n + i] = entry;
+    }
+    matrix
+}
+
+/// Matrices of so many rows side by side.
+fn beside(matrices: &[Vec<f64>], rows: usize) -> Vec<f64> {
+    let row = |i: usize| {
+        matrices.iter().flat_map(move |matrix| {
+            let columns = matrix.len() / rows;
+            matrix[i * columns..(i + 1) * columns].iter().copied()
+        })
+    };
+    (0..rows).flat_map(row).collect()
+}
