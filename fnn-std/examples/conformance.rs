@@ -4,14 +4,17 @@
 //! `conformance FOLDER` takes from `FOLDER/cases.tsv` a case a line: the name of a folder in FOLDER
 //! with `model.onnx`, `x.npy` [rows, inputs] and `y.npy` [rows, outputs]; how far from the largest
 //! output, relative to it, an output may be; and the output's name, if it has to be named. It
-//! prints a line for each: the name, `passed`, `failed` or `refused`, and why.
+//! prints a line for each: the name, `passed`, `failed` or `refused`, and why. Without a folder it
+//! prints the operators of ONNX that are read.
 
 use std::{env, error, fs, path::Path};
 
 use fnn_std::{Rows, import, reference};
 
 fn main() -> Result<(), Box<dyn error::Error>> {
-    let folder = env::args_os().nth(1).ok_or("wanted: a folder with cases.tsv")?;
+    let folder = env::args_os()
+        .nth(1)
+        .ok_or("wanted: a folder with cases.tsv")?;
     let folder = Path::new(&folder);
     for line in fs::read_to_string(folder.join("cases.tsv"))?.lines() {
         let mut fields = line.split('\t');
@@ -59,11 +62,22 @@ fn case(
     let largest = expected.iter().fold(1e-30, |m: f64, y| m.max(y.abs()));
     let worst = found.iter().zip(&expected).map(|(a, b)| {
         let is_same = a == b || a.is_nan() && b.is_nan();
-        if is_same { 0.0 } else { (a - b).abs() / largest }
+        if is_same {
+            0.0
+        } else {
+            (a - b).abs() / largest
+        }
     });
     // Not a number compares as larger than all.
-    let worst = worst.fold(0.0, |m: f64, e| if e.is_nan() { f64::INFINITY } else { m.max(e) });
+    let worst = worst.fold(
+        0.0,
+        |m: f64, e| if e.is_nan() { f64::INFINITY } else { m.max(e) },
+    );
     let kinds: Vec<_> = model.layers().iter().map(|layer| layer.kind()).collect();
-    let status = if worst <= tolerance { "passed" } else { "failed" };
+    let status = if worst <= tolerance {
+        "passed"
+    } else {
+        "failed"
+    };
     Ok((status, format!("error {worst:.1e}: {}", kinds.join(", "))))
 }

@@ -5,7 +5,7 @@ pub(crate) mod npy;
 
 use std::{
     fs::File,
-    io::{self, Read, Write},
+    io::{self, Cursor, Read, Write},
     path::{Path, PathBuf},
 };
 
@@ -59,6 +59,29 @@ impl Rows {
         };
         reader.read(usize::MAX, &mut rows.numbers)?;
         Ok(rows)
+    }
+
+    /// The rows in the bytes of a file. As [`read`](Self::read), without the file.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read), without the name of the file.
+    pub fn parse(bytes: &[u8]) -> Result<Self> {
+        let file = Cursor::new(bytes);
+        let mut numbers = Vec::new();
+        let (columns, names) = if npy::recognise(bytes) {
+            let mut array = npy::Array::open(file, bytes.len() as u64, None)?;
+            array.read(array.rows(), &mut numbers)?;
+            (array.columns(), None)
+        } else {
+            let mut table = csv::Table::open(file)?;
+            table.read(table.rows(), &mut numbers)?;
+            (table.columns(), table.names().map(<[_]>::to_vec))
+        };
+        Ok(Self {
+            columns,
+            numbers,
+            names,
+        })
     }
 
     /// The same rows, made sure to be inputs of `model`.

@@ -173,6 +173,11 @@ fn parse_archive(archive: Archive<'_>, options: &Options) -> Result<Model> {
     Err(Error::refused(format!("{found}, wanted {FORMATS}")).with_help(SAVE))
 }
 
+/// The operators of ONNX that are read; those of another domain have its name in front.
+pub fn onnx_operators() -> impl Iterator<Item = &'static str> {
+    onnx::operators()
+}
+
 fn sha256(bytes: &[u8]) -> String {
     let mut text = String::new();
     for byte in Sha256::digest(bytes) {

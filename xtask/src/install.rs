@@ -120,12 +120,13 @@ pub(crate) fn ensure(tools: &[&Tool]) -> Result<()> {
 /// The Python of an environment in the target folder that has CasADi and JAX; where it cannot be
 /// made, a line says why, and these peers are left out.
 pub(crate) fn python() -> Option<PathBuf> {
-    make_python()
+    python_with(&root().join("fnn-std/benches/peers/requirements.txt"))
         .inspect_err(|message| println!("without CasADi and JAX: {message}"))
         .ok()
 }
 
-fn make_python() -> Result<PathBuf> {
+/// The Python of an environment in the target folder that has these packages.
+pub(crate) fn python_with(requirements: &Path) -> Result<PathBuf> {
     let folder = target_folder().join("venv");
     let python = folder.join("bin/python");
     if !python.is_file() {
@@ -136,7 +137,7 @@ fn make_python() -> Result<PathBuf> {
     Run::new(&python)
         .args(["-m", "pip", "install", "--quiet"])
         .args(["--disable-pip-version-check", "--requirement"])
-        .arg(root().join("fnn-std/benches/peers/requirements.txt"))
+        .arg(requirements)
         .run()?;
     Ok(python)
 }

@@ -3,9 +3,11 @@
 mod accuracy;
 mod bench;
 mod command;
+mod conformance;
 mod demo;
 mod estimate;
 mod firmware;
+mod fuzz;
 mod image;
 mod install;
 mod panics;
@@ -51,6 +53,19 @@ const TASKS: &[Task] = &[
         summary: "errors of the activations and their slopes in units of the last place;\n\
                   with --all, at every f32 there is",
         run: accuracy::task,
+    },
+    Task {
+        name: "conformance",
+        options: conformance::OPTIONS,
+        summary: "models exported by other frameworks, read here and compared with onnxruntime; writes\n\
+                  the table of what is supported, and with --record the cases that the tests keep",
+        run: conformance::task,
+    },
+    Task {
+        name: "fuzz",
+        options: fuzz::OPTIONS,
+        summary: "the parsers of files on made-up bytes, 60 seconds each unless told",
+        run: fuzz::task,
     },
     Task {
         name: "firmware",

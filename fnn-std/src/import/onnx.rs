@@ -36,6 +36,11 @@ pub(super) fn recognise(bytes: &[u8]) -> bool {
     proto::recognise(bytes)
 }
 
+/// The operators that are read.
+pub(super) fn operators() -> impl Iterator<Item = &'static str> {
+    operator::OPERATORS.iter().map(|known| known.0)
+}
+
 /// The model in these bytes. Weights that are in other files are read from `folder`, if it is known.
 pub(super) fn parse(bytes: &[u8], folder: Option<&Path>, options: &Options) -> Result<Model> {
     if options.activations.is_some() {

@@ -289,7 +289,7 @@ impl Expressions {
             .iter()
             .position(|a| std::mem::discriminant(a) == std::mem::discriminant(&activation));
         let kind = 100 + kind.map_or(0, |k| k as u8);
-        let parameter = activation.parameter().unwrap_or(0.0);
+        let parameter = activation.parameters().first().copied().unwrap_or(0.0);
         let step = Step::Activation(x, activation);
         self.once(kind, x, [parameter, 0.0, 0.0, 0.0], size, step)
     }
@@ -452,27 +452,29 @@ impl Expressions {
     fn normalised_in_two(&mut self, a: Id, b: Id) -> Option<Id> {
         let (scaled, s, zero) = self.factored(a);
         let (mean, minus_s, t) = self.factored(b);
-        let &Step::Multiplied(x, r) = self.step(scaled) else {
+        let &Step::Multiplied(f, g) = self.step(scaled) else {
             return None;
         };
         let &Step::Multiplied(m, q) = self.step(self.unrepeated(mean)) else {
             return None;
         };
-        let (of, epsilon, c) = self.inverse_deviation(r)?;
-        let &Step::Mean(mean_of) = self.step(self.unrepeated(m)) else {
-            return None;
-        };
-        let matches = of == x
-            && mean_of == x
-            && self.unrepeated(q) == self.unrepeated(r)
-            && zero.iter().all(|&z| z == 0.0)
-            && s.iter().zip(&minus_s).all(|(s, m)| *s == -*m);
-        if !matches {
-            return None;
+        let is_opposite = zero.iter().all(|&z| z == 0.0)
+            && s.iter().zip(&minus_s).all(|(s, minus)| *s == -*minus);
+        for (x, r) in [(f, g), (g, f)] {
+            let Some((of, epsilon, c)) = self.inverse_deviation(r) else {
+                continue;
+            };
+            let is_mean = [(m, q), (q, m)].into_iter().any(|(m, q)| {
+                matches!(*self.step(self.unrepeated(m)), Step::Mean(mean_of) if mean_of == x)
+                    && self.unrepeated(q) == self.unrepeated(r)
+            });
+            if of == x && is_mean && is_opposite {
+                let made = self.normalised(x, epsilon);
+                let scale = s.into_iter().map(|s| s * c).collect();
+                return Some(self.affine(made, scale, t));
+            }
         }
-        let made = self.normalised(x, epsilon);
-        let scale = s.into_iter().map(|s| s * c).collect();
-        Some(self.affine(made, scale, t))
+        None
     }
 
     /// The vector before the factors and addends on it, and these.

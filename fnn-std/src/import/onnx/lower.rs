@@ -210,7 +210,8 @@ impl Lowering<'_> {
             }
             Step::Activation(_, activation) => activate(pieces, name, vector.size, *activation),
             Step::Clip(_, low, high) => {
-                let activation = clip(self.format, *low, *high)?;
+                let (low, high) = (self.format.round(*low), self.format.round(*high));
+                let activation = Activation::Clip { low, high };
                 activate(pieces, name, vector.size, activation);
             }
             Step::Normalised(_, epsilon) => pieces.push(Piece::Normalised {
@@ -266,7 +267,23 @@ impl Lowering<'_> {
                     activation: None,
                 });
             }
-            Step::Centred(_) => return Err(wanted("the entries less their mean")),
+            Step::Centred(x) => {
+                let n = all.size(*x);
+                self.note(
+                    at,
+                    format!("{operator}, less the mean, becomes a dense layer with weights 1/{n}"),
+                );
+                self.budget.take(2 * n * n)?;
+                let mut weight = diagonal(std::iter::repeat_n(1.0, n));
+                weight.iter_mut().for_each(|w| *w -= 1.0 / n as f64);
+                pieces.push(Piece::Dense {
+                    name: name.clone(),
+                    weight: weight.into(),
+                    inputs: n,
+                    bias: None,
+                    activation: None,
+                });
+            }
             Step::Polynomial(..) => return Err(wanted("a power of the entries")),
             Step::Exp(_) => return Err(wanted("the exponential function")),
             Step::Log(_) => return Err(wanted("the logarithm")),
@@ -569,20 +586,6 @@ fn activate(pieces: &mut Vec<Piece>, name: &Rc<str>, size: usize, new: Activatio
             activation: Some(new),
         }),
     }
-}
-
-/// The activation that holds between two numbers. Where one of them is infinite the largest finite
-/// number takes its place.
-fn clip(format: Format, low: f64, high: f64) -> Result<Activation> {
-    let most = if format == Format::F64 {
-        f64::MAX
-    } else {
-        f64::from(f32::MAX)
-    };
-    let (low, high) = (low.clamp(-most, most), high.clamp(-most, most));
-    Err(Error::refused(format!(
-        "a clip between {low:?} and {high:?} is not supported"
-    )))
 }
 
 /// A square matrix, row by row, of this diagonal.

@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// The operators that are read, and their attributes. Those of a domain have its name in front.
-const OPERATORS: &[(&str, &[&str])] = &[
+pub(super) const OPERATORS: &[(&str, &[&str])] = &[
     ("Abs", &[]),
     ("Add", &["axis", "broadcast"]),
     (
@@ -123,7 +123,7 @@ const OPERATORS: &[(&str, &[&str])] = &[
 
 /// The line that lists the operators that are read.
 pub(super) fn supported() -> String {
-    let names: Vec<_> = OPERATORS.iter().map(|known| known.0).collect();
+    let names: Vec<_> = super::operators().collect();
     format!("supported are {}", names.join(", "))
 }
 

@@ -1,0 +1,214 @@
+//! The importer of ONNX files against onnxruntime.
+
+use std::{collections::BTreeMap, fmt::Write as _, fs, path::Path, time::Duration};
+
+use crate::{Result, command::Run, firmware::target_folder, install, root};
+
+pub(crate) const OPTIONS: &str = "[--record]";
+
+/// The folder of the script and of what it needs.
+const SCRIPT: &str = "fnn-std/tests/conformance";
+
+/// Where the table is written.
+const TABLE: &str = "fnn-std/SUPPORT.md";
+
+/// Cases that are kept in the tree, for the tests that run without Python.
+const KEPT: &[&str] = &[
+    "by_hand_normalised_inputs_and_outputs",
+    "by_hand_float16",
+    "by_hand_float64",
+    "by_hand_two_inputs",
+    "by_hand_residual_dynamics_of_state_and_input",
+    "by_hand_residual",
+    "by_hand_dueling_heads",
+    "by_hand_slice_and_gather",
+    "by_hand_columns",
+    "by_hand_functions",
+    "by_hand_clip_by_Min_and_Max",
+    "written_out_GELU_of_PyTorch_between_layers",
+    "written_out_tanh_GELU_with_Pow_between_layers",
+    "written_out_layer_normalisation_of_PyTorch",
+    "written_out_layer_normalisation_of_TensorFlow",
+    "PyTorch_MLP,_older_exporter",
+    "PyTorch_MLP,_external_data_of_the_newer_exporter",
+    "PyTorch_view(x.size(0),_-1)",
+    "MATLAB_controller_with_convolutions",
+    "scikit-learn_StandardScaler_and_MLPRegressor_float32",
+    "scikit-learn_MLPClassifier_two_classes_float32",
+    "Keras_Normalization",
+    "Keras_LayerNormalization",
+    "Keras_two_inputs",
+];
+
+/// A case and what became of it.
+struct Case {
+    name: String,
+    framework: String,
+    /// What is tried, or the operator that is tested.
+    what: String,
+    meant: String,
+    status: String,
+    reason: String,
+}
+
+/// Export models from several frameworks, read and evaluate them here, and compare with what
+/// onnxruntime makes of them; write the table of what is supported.
+pub(crate) fn task(args: &[String]) -> Result<()> {
+    let is_recording = match args {
+        [] => false,
+        [only] if only == "--record" => true,
+        _ => return Err(format!("wanted: cargo xtask conformance {OPTIONS}")),
+    };
+    let python = install::python_with(&root().join(SCRIPT).join("requirements.txt"))?;
+    let folder = target_folder().join("conformance");
+    if folder.is_dir() {
+        fs::remove_dir_all(&folder).map_err(|e| format!("{}: {e}", folder.display()))?;
+    }
+    fs::create_dir_all(&folder).map_err(|e| format!("{}: {e}", folder.display()))?;
+
+    let example = || {
+        Run::cargo()
+            .args(["run", "--quiet", "--package", "fnn-std"])
+            .args(["--example", "conformance", "--"])
+    };
+    let operators = folder.join("operators.txt");
+    write(&operators, &example().output()?)?;
+    Run::new(python)
+        .arg(root().join(SCRIPT).join("cases.py"))
+        .arg(&folder)
+        .arg(&operators)
+        .lines(Duration::from_secs(900))?;
+    let results = example().arg(&folder).shown_output()?;
+    let cases = cases(&read(&folder.join("meant.tsv"))?, &results)?;
+
+    let table = table(&cases);
+    print!("{table}");
+    write(&root().join(TABLE), &table)?;
+    if is_recording {
+        record(&folder)?;
+    }
+    let wrong: Vec<String> = cases
+        .iter()
+        .filter(|case| !case.is_as_meant())
+        .map(|case| format!("{}: {}: {}", case.name, case.status, case.reason))
+        .collect();
+    if wrong.is_empty() {
+        Ok(())
+    } else {
+        Err(format!(
+            "{} of {} cases are not as meant:\n  {}",
+            wrong.len(),
+            cases.len(),
+            wrong.join("\n  ")
+        ))
+    }
+}
+
+impl Case {
+    fn is_as_meant(&self) -> bool {
+        match (&*self.meant, &*self.status) {
+            ("read", status) => status == "passed",
+            ("refused", status) => status == "refused",
+            (_, status) => status != "failed",
+        }
+    }
+}
+
+/// What was meant and what became of it, line by line for the same cases.
+fn cases(meant: &str, results: &str) -> Result<Vec<Case>> {
+    let pairs = meant.lines().zip(results.lines());
+    let cases: Option<Vec<Case>> = pairs
+        .map(|(meant, result)| {
+            let mut meant = meant.split('\t').map(str::to_owned);
+            let mut result = result.split('\t').map(str::to_owned);
+            let (name, framework) = (meant.next()?, meant.next()?);
+            let (tried, kind, operator) = (meant.next()?, meant.next()?, meant.next()?);
+            (result.next()? == name).then_some(())?;
+            Some(Case {
+                name,
+                framework,
+                what: if operator.is_empty() { tried } else { operator },
+                meant: kind,
+                status: result.next()?,
+                reason: result.next()?,
+            })
+        })
+        .collect();
+    let cases = cases.ok_or("the cases and their results do not fit each other")?;
+    if cases.is_empty() || cases.len() != meant.lines().count() {
+        return Err(format!(
+            "{} results for {} cases",
+            cases.len(),
+            meant.lines().count()
+        ));
+    }
+    Ok(cases)
+}
+
+/// The table of frameworks, what they write, and what becomes of it.
+fn table(cases: &[Case]) -> String {
+    let mut text = "# What is read of ONNX files\n\n\
+         Made by `cargo xtask conformance`: models from each framework, read and evaluated here in \
+         f64,\nbeside what onnxruntime makes of them. A case passed if the largest difference is \
+         below 10⁻⁵ of the\nlargest output (10⁻² in float16, 10⁻¹⁴ in float64 by hand), which is \
+         the rounding of onnxruntime.\n\n"
+        .to_owned();
+    let count = |status: &str| cases.iter().filter(|case| case.status == status).count();
+    let _ = writeln!(
+        text,
+        "{} passed, {} refused by design, {} failed\n",
+        count("passed"),
+        count("refused"),
+        count("failed")
+    );
+    let mut groups: BTreeMap<(&str, &str), BTreeMap<&str, usize>> = BTreeMap::new();
+    for case in cases {
+        let group = groups.entry((&case.framework, &case.what)).or_default();
+        *group.entry(&case.status).or_default() += 1;
+    }
+    text += "| framework | what | status |\n|---|---|---|\n";
+    for ((framework, what), statuses) in groups {
+        let shown = |status: &str| {
+            if status == "refused" {
+                "refused by design"
+            } else {
+                status
+            }
+            .to_owned()
+        };
+        let total: usize = statuses.values().sum();
+        let statuses: Vec<String> = statuses
+            .into_iter()
+            .map(|(status, n)| match total {
+                1 => shown(status),
+                _ => format!("{n} {}", shown(status)),
+            })
+            .collect();
+        let _ = writeln!(text, "| {framework} | {what} | {} |", statuses.join(", "));
+    }
+    text
+}
+
+/// Copies the cases that are kept into the tree.
+fn record(folder: &Path) -> Result<()> {
+    let kept = root().join("fnn-std/tests/data/onnx");
+    for name in KEPT {
+        let to = kept.join(name);
+        fs::create_dir_all(&to).map_err(|e| format!("{}: {e}", to.display()))?;
+        let entries = fs::read_dir(folder.join(name)).map_err(|e| format!("{name}: {e}"))?;
+        for entry in entries {
+            let from = entry.map_err(|e| format!("{name}: {e}"))?.path();
+            let file = from.file_name().unwrap_or_default();
+            fs::copy(&from, to.join(file)).map_err(|e| format!("{}: {e}", from.display()))?;
+        }
+    }
+    Ok(())
+}
+
+fn read(path: &Path) -> Result<String> {
+    fs::read_to_string(path).map_err(|e| format!("{}: {e}", path.display()))
+}
+
+fn write(path: &Path, text: &str) -> Result<()> {
+    fs::write(path, text).map_err(|e| format!("{}: {e}", path.display()))
+}

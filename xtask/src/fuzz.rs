@@ -1,0 +1,65 @@
+//! The parsers on bytes that a fuzzer makes up.
+
+use std::fs;
+
+use crate::{
+    Result,
+    command::{Run, for_all},
+    firmware::target_folder,
+    root,
+};
+
+pub(crate) const OPTIONS: &str = "[TARGET] [--seconds N]";
+
+/// The parsers.
+const TARGETS: [&str; 4] = ["onnx", "safetensors", "npy", "csv"];
+
+/// What a compiler adds for the fuzzer to see which code ran. With these a stable one does.
+const FLAGS: &str = "-Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 \
+                     -Cllvm-args=-sanitizer-coverage-inline-8bit-counters \
+                     -Cllvm-args=-sanitizer-coverage-pc-table \
+                     -Cllvm-args=-sanitizer-coverage-trace-compares -Ccodegen-units=1 --cfg fuzzing";
+
+/// Feed the parsers, or one of them, with bytes: a panic, more than 256 MiB or more than a second
+/// for one file is a failure. What is new goes to the target folder; the corpus in fnn-std/fuzz is
+/// where it starts.
+pub(crate) fn task(args: &[String]) -> Result<()> {
+    let (mut targets, mut seconds) = (TARGETS.to_vec(), "60");
+    let mut args = args.iter();
+    while let Some(arg) = args.next() {
+        if arg == "--seconds" {
+            seconds = args.next().ok_or("--seconds wants a number")?;
+        } else {
+            let known = TARGETS.iter().find(|target| *target == arg);
+            targets = vec![known.ok_or(format!("`{arg}` is none of {}", TARGETS.join(", ")))?];
+        }
+    }
+    let host = Run::new("rustc").args(["--print", "host-tuple"]).output()?;
+    let fuzz = root().join("fnn-std/fuzz");
+    let built = target_folder().join("fuzz");
+    Run::cargo()
+        .env("RUSTFLAGS", FLAGS)
+        .args(["build", "--quiet", "--release", "--target", host.trim()])
+        .arg("--manifest-path")
+        .arg(fuzz.join("Cargo.toml"))
+        .arg("--target-dir")
+        .arg(&built)
+        .run()?;
+    for_all(&targets, |target| {
+        let found = built.join("corpus").join(target);
+        fs::create_dir_all(&found).map_err(|e| format!("{}: {e}", found.display()))?;
+        let artifacts = format!("-artifact_prefix={}/", built.display());
+        Run::new(built.join(host.trim()).join("release").join(target))
+            .args([
+                "-rss_limit_mb=256",
+                "-timeout=1",
+                "-max_len=65536",
+                "-print_final_stats=1",
+            ])
+            .arg(format!("-max_total_time={seconds}"))
+            .arg(artifacts)
+            .arg(found)
+            .arg(fuzz.join("corpus").join(target))
+            .run()
+    })
+}
