@@ -451,24 +451,29 @@ impl Expressions {
     /// x·s/σ + (t − mean·s/σ), as TensorFlow arranges a layer normalisation.
     fn normalised_in_two(&mut self, a: Id, b: Id) -> Option<Id> {
         let (scaled, s, zero) = self.factored(a);
-        let (mean, minus_s, t) = self.factored(b);
+        let (mean, t_scale, t) = self.factored(b);
         let &Step::Multiplied(f, g) = self.step(scaled) else {
             return None;
         };
         let &Step::Multiplied(m, q) = self.step(self.unrepeated(mean)) else {
             return None;
         };
-        let is_opposite = zero.iter().all(|&z| z == 0.0)
-            && s.iter().zip(&minus_s).all(|(s, minus)| *s == -*minus);
         for (x, r) in [(f, g), (g, f)] {
             let Some((of, epsilon, c)) = self.inverse_deviation(r) else {
                 continue;
             };
-            let is_mean = [(m, q), (q, m)].into_iter().any(|(m, q)| {
-                matches!(*self.step(self.unrepeated(m)), Step::Mean(mean_of) if mean_of == x)
-                    && self.unrepeated(q) == self.unrepeated(r)
+            // The factor of the mean in the product that has the deviation.
+            let of_mean = [(m, q), (q, m)].into_iter().find_map(|(m, q)| {
+                let bases = self.bases(self.unrepeated(m)).into_iter();
+                let is_mean = |y: Id| matches!(*self.step(y), Step::Mean(of) if of == x);
+                let mut found = bases.filter(|&(y, _, h)| is_mean(y) && h == 0.0);
+                let (_, p, _) = found.next()?;
+                (self.unrepeated(q) == self.unrepeated(r)).then_some(p)
             });
-            if of == x && is_mean && is_opposite {
+            let Some(p) = of_mean else { continue };
+            let is_opposite = zero.iter().all(|&z| z == 0.0)
+                && s.iter().zip(&t_scale).all(|(s, mean)| *s == -(p * mean));
+            if of == x && is_opposite {
                 let made = self.normalised(x, epsilon);
                 let scale = s.into_iter().map(|s| s * c).collect();
                 return Some(self.affine(made, scale, t));

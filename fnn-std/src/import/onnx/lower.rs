@@ -335,7 +335,7 @@ impl Lowering<'_> {
                 }
                 self.note(
                     at,
-                    format!("{operator} is folded into the affine layer before it"),
+                    format!("{operator} is folded into the affine layer before it, rounded"),
                 );
             }
             Some(Piece::Normalised {

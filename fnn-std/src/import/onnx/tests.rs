@@ -295,3 +295,357 @@ fn activations_become_part_of_their_layer() {
         assert_eq!(layers[0].name(), "V");
     }
 }
+
+#[test]
+fn scaling_becomes_affine_layers_and_says_so() {
+    let file = File::new()
+        .input("x", &[OPEN, 3])
+        .weight("mean", &[1, 3], &[1.0, 2.0, 3.0])
+        .weight("std", &[3], &[2.0, 4.0, 10.0])
+        .weight("V", &[3, 2], &[1.0, 4.0, 2.0, 5.0, 3.0, 6.0])
+        .weight("two", &[], &[2.0])
+        .output("y")
+        .node("Sub", &["x", "mean"], "a")
+        .node("Div", &["a", "std"], "n")
+        .node("MatMul", &["n", "V"], "z")
+        .node("Mul", &["two", "z"], "y");
+    let model = file.model().unwrap();
+    assert_eq!(file.kinds(), ["affine", "dense", "affine"]);
+    assert_eq!(
+        model.notes(),
+        [
+            "the operator `Div` of node 1 `n` becomes a product with the rounded reciprocal",
+            "the operator `Div` of node 1 `n` is folded into the affine layer before it, rounded",
+        ]
+    );
+    let Layer::Affine(affine) = &model.layers()[0] else {
+        panic!("{:?}", model.layers()[0]);
+    };
+    assert_eq!(affine.scale(), [0.5, 0.25, f64::from(0.1_f32)]);
+    assert_eq!(affine.shift(), [-0.5, -0.5, f64::from(-0.3_f32)]);
+}
+
+#[test]
+fn residual_and_joined_branches_become_layers() {
+    let file = with_weights()
+        .weight("S", &[3, 3], &[1.0, 0.0, 0.0, 0.0, 2.0, 0.0, 0.0, 0.0, 3.0])
+        .node("MatMul", &["x", "S"], "s")
+        .node("Tanh", &["s"], "t")
+        .node("Add", &["t", "x"], "r")
+        .node("MatMul", &["r", "V"], "y");
+    assert_eq!(file.kinds(), ["residual", "dense"]);
+
+    let two = File::new()
+        .input("x", &[OPEN, 2])
+        .input("u", &[OPEN, 1])
+        .weight("A", &[2, 2], &[1.0, 2.0, 3.0, 4.0])
+        .weight("B", &[1, 2], &[10.0, 20.0])
+        .output("y")
+        .node("MatMul", &["x", "A"], "a")
+        .node("MatMul", &["u", "B"], "b")
+        .node("Add", &["a", "b"], "y");
+    assert_eq!(two.kinds(), ["concat", "dense"]);
+    assert_eq!(
+        two.at(&[1.0, 10.0, 0.5]),
+        [1.0 + 30.0 + 5.0, 2.0 + 40.0 + 10.0]
+    );
+    let model = two.model().unwrap();
+    assert_eq!(model.input_names().unwrap(), ["x[0]", "x[1]", "u"]);
+}
+
+#[test]
+fn clips_by_relu_min_and_max_are_one_activation() {
+    let file = with_weights()
+        .weight("six", &[], &[6.0])
+        .node("Gemm", &["x", "V", "b"], "z")
+        .node("Relu", &["z"], "r")
+        .node("Min", &["r", "six"], "y");
+    let model = file.model().unwrap();
+    let layers = model.as_dense().unwrap();
+    let clip = Activation::Clip {
+        low: 0.0,
+        high: 6.0,
+    };
+    assert_eq!(layers[0].activation(), clip);
+    // Version 6 has the bounds in attributes.
+    let old = File::version(6)
+        .input("x", &[OPEN, 3])
+        .output("y")
+        .node_with(
+            "Clip",
+            &["x"],
+            &["y"],
+            vec![("min", Float(0.0)), ("max", Float(6.0))],
+        );
+    assert_eq!(old.at(&[-1.0, 3.0, 7.0]), [0.0, 3.0, 6.0]);
+}
+
+#[test]
+fn one_output_is_wanted() {
+    let mut file = with_weights()
+        .node("MatMul", &["x", "V"], "y")
+        .node("Tanh", &["y"], "t")
+        .output("t");
+    assert_eq!(
+        file.refused(),
+        "the graph has 2 outputs, wanted the name of one"
+    );
+    let named = |name: &str| {
+        let options = Options {
+            output_name: Some(name.to_owned()),
+            ..Default::default()
+        };
+        parse(&file.bytes(), None, &options)
+    };
+    assert_eq!(
+        named("t").unwrap().as_dense().unwrap()[0].activation(),
+        Activation::Tanh
+    );
+    assert_eq!(
+        named("z").unwrap_err().to_string(),
+        "the graph has no output `z`"
+    );
+    file.graph().output[1] = info("t", 7, &[]);
+    let model = file.model().unwrap();
+    assert_eq!(model.notes(), ["the output `t`, a label, is left aside"]);
+}
+
+#[test]
+fn what_no_layer_computes_is_refused_by_its_place() {
+    let error = |file: File| file.refused();
+    let sine = with_weights()
+        .node("MatMul", &["x", "V"], "z")
+        .node("Sin", &["z"], "y");
+    assert_eq!(
+        error(sine.clone()),
+        "the operator `Sin` of node 1 `y` is not supported"
+    );
+    let help = sine.model().unwrap_err();
+    assert!(
+        help.help()
+            .any(|line| line.starts_with("supported are Abs, Add, BatchNormalization"))
+    );
+    assert_eq!(
+        error(with_weights().node("Exp", &["x"], "y")),
+        "the operator `Exp` of node 0 `y`: the exponential function, which no layer computes"
+    );
+    assert_eq!(
+        error(with_weights().node("MatMul", &["x", "W"], "y")),
+        "the operator `MatMul` of node 0 `y`: the weights `W` take 2 inputs, but there are 3"
+    );
+    assert_eq!(
+        error(with_weights().node_with("Tanh", &["x"], &["y"], vec![("slope", Float(2.0))])),
+        "the operator `Tanh` of node 0 `y`: the attribute `slope` is not supported"
+    );
+    assert_eq!(
+        error(
+            with_weights()
+                .node("Add", &["y", "x"], "z")
+                .node("Tanh", &["z"], "y")
+        ),
+        "the operator `Tanh` of node 1 `y` needs its own output: the graph has a cycle"
+    );
+    assert_eq!(
+        error(with_weights().node("Add", &["x", "missing"], "y")),
+        "the value `missing` is neither stored nor made by a node"
+    );
+    assert_eq!(
+        error(with_weights().node_with("Transpose", &["x"], &["y"], vec![("perm", Ints(&[0, 0]))])),
+        "the operator `Transpose` of node 0 `y`: [0, 0] is no order of the axes of the shape [1, 3]"
+    );
+    // What the output does not need does not matter.
+    let unused = with_weights()
+        .node("Sin", &["x"], "s")
+        .node("MatMul", &["x", "V"], "y");
+    assert_eq!(unused.kinds(), ["dense"]);
+    let padded = with_weights()
+        .weight("K", &[1, 1, 2], &[1.0, 2.0])
+        .node_with(
+            "Conv",
+            &["x3", "K"],
+            &["y"],
+            vec![("auto_pad", Text("SAME_UPPER"))],
+        );
+    assert!(
+        error(
+            padded
+                .integers("a", &[1])
+                .node("Unsqueeze", &["x", "a"], "x3")
+        )
+        .contains("`auto_pad` is `SAME_UPPER`, wanted NOTSET or VALID")
+    );
+}
+
+#[test]
+fn damaged_and_hostile_files_are_refused() {
+    let whole = with_weights().node("Gemm", &["x", "V", "b"], "y").bytes();
+    for length in 0..whole.len() {
+        let error = crate::import::parse(&whole[..length], &Options::default());
+        assert!(error.is_err(), "{length} of {} bytes", whole.len());
+    }
+    // A matrix of 10¹² numbers that are not there.
+    let mut huge = with_weights().node("Gemm", &["x", "V", "b"], "y");
+    huge.graph().initializer[1].dims = vec![1_000_000, 1_000_000];
+    assert_eq!(
+        huge.refused(),
+        "the tensor `V` has the shape [1000000, 1000000], 1000000000000 numbers, but 6 are there"
+    );
+    let mut made =
+        with_weights()
+            .integers("n", &[1_000_000, 1_000_000])
+            .node("MatMul", &["x", "C"], "y");
+    made = made.node("ConstantOfShape", &["n"], "C");
+    assert!(
+        made.refused()
+            .contains("far more numbers than the file holds"),
+        "{}",
+        made.refused()
+    );
+    // A vector that doubles at each of forty nodes.
+    let mut doubled =
+        with_weights().node_with("Concat", &["x", "x"], &["d0"], vec![("axis", Int(1))]);
+    for i in 0..40 {
+        let (from, to) = (format!("d{i}"), format!("d{}", i + 1));
+        doubled = doubled.node_with("Concat", &[&from, &from], &[&to], vec![("axis", Int(1))]);
+    }
+    assert!(
+        doubled
+            .node("Tanh", &["d40"], "y")
+            .refused()
+            .contains("wanted at most 65536")
+    );
+    // Branches that double at each of forty nodes.
+    let mut branched = with_weights()
+        .node("Tanh", &["x"], "a0")
+        .node("Sigmoid", &["x"], "b0");
+    for i in 0..40 {
+        let [a, b] = ["a", "b"].map(|name| format!("{name}{i}"));
+        let sum = format!("s{i}");
+        branched = branched.node("Add", &[&a, &b], &sum);
+        branched = branched.node("Tanh", &[&sum], &format!("a{}", i + 1));
+        branched = branched.node("Mul", &[&b, "two"], &format!("b{}", i + 1));
+    }
+    let branched = branched
+        .weight("two", &[3], &[1.0, 2.0, 3.0])
+        .node("Add", &["a40", "b40"], "y");
+    assert!(
+        branched.refused().contains("levels deep") || branched.refused().contains("far more"),
+        "{}",
+        branched.refused()
+    );
+    // A function that calls itself.
+    let mut itself = with_weights().node("local.F", &["x"], "y");
+    itself.0.functions.push(proto::Function {
+        name: "F".to_owned(),
+        domain: "local".to_owned(),
+        input: vec!["a".to_owned()],
+        output: vec!["b".to_owned()],
+        node: vec![node("local.F", &["a"], &["b"], vec![])],
+        ..Default::default()
+    });
+    assert_eq!(
+        itself.refused(),
+        "the function `F` is inside more than 16 others, or inside itself"
+    );
+    let mut nan = with_weights().node("Gemm", &["x", "V", "b"], "y");
+    nan.graph().initializer[1].float_data[3] = f32::NAN;
+    assert_eq!(
+        nan.refused(),
+        "the tensor `V` holds NaN (number 4 of 6); weights must be finite"
+    );
+}
+
+#[test]
+fn data_in_other_files_is_read_from_inside_the_folder_only() {
+    let folder = tempfile::tempdir().unwrap();
+    let (inside, outside) = (
+        folder.path().join("model"),
+        folder.path().join("outside.data"),
+    );
+    std::fs::create_dir(&inside).unwrap();
+    let numbers = [1.0_f32, 4.0, 2.0, 5.0, 3.0, 6.0];
+    let bytes: Vec<u8> = [0.0]
+        .iter()
+        .chain(&numbers)
+        .flat_map(|x: &f32| x.to_le_bytes())
+        .collect();
+    std::fs::write(inside.join("w.data"), &bytes).unwrap();
+    std::fs::write(&outside, &bytes).unwrap();
+    let at = |location: &str, entries: &[(&str, &str)]| {
+        let mut file = with_weights().node("Gemm", &["x", "V", "b"], "y");
+        let tensor = &mut file.graph().initializer[1];
+        tensor.float_data.clear();
+        tensor.data_location = 1;
+        let location = [("location", location)];
+        let entries = entries.iter().chain(&location);
+        tensor.external_data = entries
+            .map(|(key, value)| proto::Entry {
+                key: (*key).to_owned(),
+                value: (*value).to_owned(),
+            })
+            .collect();
+        let path = inside.join("model.onnx");
+        std::fs::write(&path, file.bytes()).unwrap();
+        crate::import::read(&path, &Options::default())
+    };
+    let model = at("w.data", &[("offset", "4"), ("length", "24")]).unwrap();
+    assert_eq!(reference::evaluate(&model, &X).unwrap().value, dense(&X));
+    assert_eq!(
+        at("./w.data", &[("offset", "4")]).unwrap().layers(),
+        model.layers()
+    );
+
+    let refused = |location: &str, entries: &[(&str, &str)]| {
+        let error = at(location, entries).unwrap_err().to_string();
+        error
+            .rsplit_once("is in another file: ")
+            .map(|(_, why)| why.to_owned())
+            .unwrap_or(error)
+    };
+    let absolute = outside.display().to_string();
+    for location in ["../outside.data", &absolute, "", "a/../../outside.data"] {
+        let why = format!("`{location}` is not inside the model's folder");
+        assert_eq!(refused(location, &[]), why);
+    }
+    #[cfg(unix)]
+    {
+        std::os::unix::fs::symlink(&outside, inside.join("link.data")).unwrap();
+        assert_eq!(
+            refused("link.data", &[]),
+            "`link.data` is a link out of the model's folder"
+        );
+    }
+    assert_eq!(
+        refused("w.data", &[("offset", "8")]),
+        "24 bytes from byte 8 on of `w.data`, which has 28; wanted 24"
+    );
+    assert_eq!(
+        refused("w.data", &[("offset", "18446744073709551615")]),
+        "24 bytes from byte 18446744073709551615 on of `w.data`, which has 28; wanted 24"
+    );
+    assert!(refused("w.data", &[("offset", "-4")]).contains("its offset is `-4`"));
+    let bytes = std::fs::read(inside.join("model.onnx")).unwrap();
+    let error = parse(&bytes, None, &Options::default()).unwrap_err();
+    assert!(
+        error
+            .to_string()
+            .contains("but the model came without its folder"),
+        "{error}"
+    );
+}
+
+#[test]
+fn half_precision_weights_are_widened() {
+    let mut file = with_weights().node("Gemm", &["x", "V", "b"], "y");
+    // 1, 4, 2, 5, 3, 6 in float16, in integers, and the bias 10, 20 in bfloat16, in bytes.
+    let weight = &mut file.graph().initializer[1];
+    weight.float_data.clear();
+    weight.data_type = 10;
+    weight.int32_data = vec![0x3c00, 0x4400, 0x4000, 0x4500, 0x4200, 0x4600];
+    let bias = &mut file.graph().initializer[2];
+    bias.float_data.clear();
+    bias.data_type = 16;
+    bias.raw_data = vec![0x20, 0x41, 0xa0, 0x41].into();
+    assert_eq!(file.at(&X), dense(&X));
+    assert_eq!(file.model().unwrap().precision(), Precision::F32);
+}

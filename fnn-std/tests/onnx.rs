@@ -1,0 +1,62 @@
+//! Models that other frameworks exported, against what onnxruntime made of them in f32:
+//! `cargo xtask conformance --record` writes the folders in `data/onnx`.
+
+use std::{fs, path::Path};
+
+use fnn_std::{Evaluator, Rows, import, reference};
+
+#[test]
+fn exported_models_evaluate_to_the_recorded_outputs() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/onnx");
+    let mut cases = 0;
+    for case in fs::read_dir(folder).unwrap() {
+        let case = case.unwrap().path();
+        let rows = |name: &str| Rows::read(case.join(name)).unwrap();
+        let (x, y) = (rows("x.npy"), rows("y.npy"));
+        let output = fs::read_to_string(case.join("output.txt")).ok();
+        let options = import::Options {
+            output_name: output,
+            ..Default::default()
+        };
+        let model = import::read(case.join("model.onnx"), &options).unwrap();
+        let largest = y.iter().flatten().fold(0.0, |m: f64, y| m.max(y.abs()));
+        // float16 has 11 bits; the others were computed in f32.
+        let tolerance = if case.ends_with("by_hand_float16") {
+            1e-2
+        } else {
+            1e-5
+        };
+        let mut evaluator = Evaluator::<f64>::new(&model).unwrap();
+        for (x, y) in x.iter().zip(y.iter()) {
+            let plain = reference::evaluate(&model, x).unwrap();
+            assert_eq!(plain.value.len(), y.len(), "{}", case.display());
+            for (found, wanted) in plain.value.iter().zip(y) {
+                let error = (found - wanted).abs();
+                assert!(
+                    error <= tolerance * largest,
+                    "{}: {error:e}",
+                    case.display()
+                );
+            }
+            let mut value = vec![0.0; y.len()];
+            let mut jacobian = vec![0.0; y.len() * x.len()];
+            evaluator.evaluate(x, &mut value, &mut jacobian).unwrap();
+            let flat = plain.jacobian.iter().flatten();
+            for (found, wanted) in value
+                .iter()
+                .zip(&plain.value)
+                .chain(jacobian.iter().zip(flat))
+            {
+                // Both in f64, with sums and activations of their own.
+                let error = (found - wanted).abs();
+                assert!(
+                    error <= 1e-12 * (1.0 + wanted.abs()),
+                    "{}: {error:e}",
+                    case.display()
+                );
+            }
+        }
+        cases += 1;
+    }
+    assert!(cases >= 20, "{cases} cases");
+}
