@@ -54,6 +54,11 @@ pub(super) fn parse(bytes: &[u8], folder: Option<&Path>, options: &Options) -> R
             "the file is damaged or cut off: it holds no graph",
         ));
     };
+    if file.opset_import.is_empty() {
+        return Err(Error::refused(
+            "the file is damaged or cut off: it does not say which versions of the operators it uses",
+        ));
+    }
     let nodes = Graph::new(&file, graph)?;
     let mut notes = Vec::new();
     let output = wanted_output(&nodes, graph, options, &mut notes)?;
@@ -77,6 +82,9 @@ pub(super) fn parse(bytes: &[u8], folder: Option<&Path>, options: &Options) -> R
     }
     Err(first.unwrap_or_else(|| Error::refused("the graph cannot be read")))
 }
+
+/// Numbers in files beside the model at most: 1 GiB in f64.
+const MOST_BESIDE: usize = 1 << 27;
 
 /// The file, and the output of it that is wanted.
 struct Source<'m> {
@@ -124,7 +132,20 @@ impl Source<'_> {
             )));
         }
 
-        let budget = Rc::new(Budget::new(self.bytes));
+        let beside = leaves
+            .iter()
+            .filter_map(|leaf| stored.get(&**leaf).copied());
+        let beside = beside.filter(|tensor| tensor.data_location == 1);
+        let beside = beside.fold(0_usize, |sum, tensor| {
+            let sizes = tensor.dims.iter().map(|&n| usize::try_from(n).unwrap_or(0));
+            sum.saturating_add(sizes.fold(1, usize::saturating_mul))
+        });
+        if beside > MOST_BESIDE {
+            return Err(Error::refused(format!(
+                "{beside} numbers are in other files, wanted at most {MOST_BESIDE}"
+            )));
+        }
+        let budget = Rc::new(Budget::new(self.bytes + 4 * beside));
         let tolerance = tolerance(
             leaves
                 .iter()

@@ -35,7 +35,7 @@ pub(super) struct Graph<'m> {
 }
 
 /// Nodes at most, those in functions counted at every call.
-const MOST_NODES: usize = 1 << 16;
+const MOST_NODES: usize = 1 << 14;
 
 /// Functions inside each other at most.
 const DEEPEST: usize = 16;

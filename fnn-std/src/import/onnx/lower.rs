@@ -192,13 +192,17 @@ impl Lowering<'_> {
         match &vector.step {
             Step::Input => {}
             Step::Pick(x, places) => self.pick(pieces, at, all.size(*x), places)?,
-            Step::Product(x, weight, tensor) => pieces.push(Piece::Dense {
-                name: if tensor.is_empty() { name } else { tensor }.clone(),
-                weight: weight.clone(),
-                inputs: all.size(*x),
-                bias: None,
-                activation: None,
-            }),
+            Step::Product(x, weight, tensor) => {
+                // Once for each branch that has it.
+                self.budget.take(weight.len())?;
+                pieces.push(Piece::Dense {
+                    name: if tensor.is_empty() { name } else { tensor }.clone(),
+                    weight: weight.clone(),
+                    inputs: all.size(*x),
+                    bias: None,
+                    activation: None,
+                });
+            }
             Step::Affine(_, scale, shift) => {
                 let all_entries = |numbers: &[f64]| match numbers {
                     &[only] => vec![only; vector.size],

@@ -340,7 +340,11 @@ impl<'m> Evaluation<'m> {
                 one(call.input(0)?.clone())
             }
             "Cast" => self.cast(call),
-            "Constant" => one(Value::Constant(call.constant_value()?)),
+            "Constant" => {
+                let constant = call.constant_value()?;
+                self.budget.take(constant.numbers.len())?;
+                one(Value::Constant(constant))
+            }
             "ConstantOfShape" => {
                 let sizes = sizes_of(&call.needed(0)?.integers()?)?;
                 let value = match call.attribute("value") {
@@ -589,6 +593,7 @@ impl<'m> Evaluation<'m> {
                 Value::Vector(x.clone())
             }
             (Value::Constant(constant), Some(format)) => {
+                self.budget.take(constant.numbers.len())?;
                 let numbers = constant.numbers.iter().map(|&x| format.round(x));
                 Value::Constant(Constant {
                     format,

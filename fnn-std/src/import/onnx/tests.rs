@@ -34,16 +34,10 @@ impl File {
     fn version(version: i64) -> Self {
         Self(proto::Model {
             ir_version: 8,
-            opset_import: vec![
-                proto::OperatorSet {
-                    domain: String::new(),
-                    version,
-                },
-                proto::OperatorSet {
-                    domain: "ai.onnx.ml".to_owned(),
-                    version: 3,
-                },
-            ],
+            opset_import: vec![proto::OperatorSet {
+                domain: String::new(),
+                version,
+            }],
             graph: Some(proto::Graph::default()),
             ..Default::default()
         })
