@@ -1,10 +1,11 @@
 """Writes models from several frameworks, with inputs and what onnxruntime makes of them.
 
-    python cases.py FOLDER
+    python cases.py FOLDER OPERATORS
 
 Each case is a folder in FOLDER with model.onnx, x.npy [rows, inputs] and y.npy [rows, outputs];
 FOLDER/cases.tsv lists them with the error that is allowed, relative to the largest output, and the
-name of the output where there are several. FOLDER/meant.tsv lists framework, what is tried and
+name of the output where there are several; OPERATORS lists the operators that are read, to choose
+from the test data of the onnx package. FOLDER/meant.tsv lists framework, what is tried and
 whether it is to be read or refused.
 
 The graphs of "PyTorch" are written here as its exporters write them (the older one by tracing, the
@@ -29,7 +30,7 @@ F16 = 1e-2
 
 random = np.random.default_rng(4)
 folder = sys.argv[1]
-cases, meant = [], []
+cases, meant, without = [], [], []
 
 
 def write(framework, name, model, x, y, tolerance, output="", is_read=True, data=None):
@@ -48,7 +49,13 @@ def write(framework, name, model, x, y, tolerance, output="", is_read=True, data
     meant.append(f"{case}\t{framework}\t{name}\t{'read' if is_read else 'refused'}")
 
 
-def run(framework, name, model, shape, tolerance=F32, output=None, is_read=True, data=None, declared=None):
+def missing(framework, name, error):
+    """The framework writes no file of this, or none that onnxruntime runs."""
+    without.append(f"{framework}\t{name}")
+    print(f"{framework}: no {name}: {error}", file=sys.stderr)
+
+
+def run(framework, name, model, shape, tolerance=F32, output=None, is_read=True, data=None):
     """A model of one or several inputs, evaluated by onnxruntime row by row."""
     content = model if isinstance(model, bytes) else model.SerializeToString()
     options = onnxruntime.SessionOptions()
@@ -120,11 +127,11 @@ def by_hand():
     run("by hand", "activation Gelu erf", graph(*parts, opset=20), (1, 4))
     parts = chain([("HardSigmoid", [], {"alpha": 1 / 6, "beta": 0.5})])
     run("by hand", "activation HardSigmoid of PyTorch", graph(*parts), (1, 4))
-    for opset in range(7, 24):
+    for opset in range(9, 24):
         clip = ("Clip", [], {"min": -0.5, "max": 0.4}) if opset < 11 else ("Clip", ["low", "high"], {})
         parts = chain([("Relu", [], {}), clip, ("Dropout", [], {})], opset)
         parts[3].extend([tensor("low", -0.5), tensor("high", 0.4)])
-        run("by hand", f"opset {opset}", graph(*parts, opset=opset, ir=3 if opset < 9 else 8), (1, 4)) if opset >= 9 else None
+        run("by hand", f"opset {opset}", graph(*parts, opset=opset), (1, 4))
     for name, low, high in [("ReLU6", 0.0, 6.0), ("above", -0.3, None), ("below", None, 0.3)]:
         bounds = ["low" if low is not None else "", "high" if high is not None else ""]
         parts = chain([("Clip", bounds if high is not None else bounds[:1], {})])
@@ -362,14 +369,14 @@ def scikit_learn():
                 try:
                     made = to_onnx(model, x[:1].astype(kind), **options)
                 except Exception as error:
-                    print(f"skl2onnx writes no {shown}: {error}", file=sys.stderr)
+                    missing("scikit-learn", shown, error)
                     continue
                 output = made.graph.output[1].name if is_classifier else None
                 tolerance = 2e-5 if "Logistic" in name or kind == np.float32 else 1e-6
                 try:
                     run("scikit-learn", shown, made, (1, 4), tolerance, output)
                 except Exception as error:
-                    print(f"onnxruntime runs no {shown}: {error}", file=sys.stderr)
+                    missing("scikit-learn", shown, error)
 
 
 def keras():
@@ -419,7 +426,7 @@ def keras():
         try:
             model.export(path, format="onnx", verbose=False)
         except Exception as error:
-            print(f"Keras exports no {name}: {error}", file=sys.stderr)
+            missing("Keras", name, error)
             continue
         with open(path, "rb") as file:
             content = file.read()
@@ -427,7 +434,7 @@ def keras():
         try:
             run("Keras", name, content, shapes if len(shapes) > 1 else shapes[0], is_read=name not in refused)
         except Exception as error:
-            print(f"onnxruntime does not run Keras's {name}: {error}", file=sys.stderr)
+            missing("Keras", name, error)
 
 
 # The test data of the onnx package.
@@ -488,6 +495,8 @@ for make in [by_hand, written_out, pytorch_and_matlab, scikit_learn, keras, oper
     make()
 with open(os.path.join(folder, "cases.tsv"), "w") as file:
     file.write("\n".join(cases) + "\n")
+with open(os.path.join(folder, "without.tsv"), "w") as file:
+    file.writelines(line + "\n" for line in without)
 with open(os.path.join(folder, "meant.tsv"), "w") as file:
     for line in meant:
         file.write(line + "\t" + kinds_of.get(line.split("\t")[0], "") + "\n")
