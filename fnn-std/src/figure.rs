@@ -10,7 +10,7 @@ use plotters::{
 use resvg::{tiny_skia, usvg};
 
 use crate::{
-    check::Report,
+    check::{Report, short},
     error::{Error, Result},
     evaluator::{Evaluator, Float},
     file::Draft,
@@ -96,12 +96,15 @@ const GREY: RGBColor = RGBColor(170, 170, 170);
 const BLUE: RGBColor = RGBColor(0, 90, 160);
 
 /// Colours that people with any kind of sight tell apart, also on paper (Okabe and Ito 2008).
-const COLOURS: [RGBColor; 5] = [
+const COLOURS: [RGBColor; 8] = [
     RGBColor(0, 114, 178),
     RGBColor(213, 94, 0),
     RGBColor(0, 158, 115),
     RGBColor(204, 121, 167),
     RGBColor(0, 0, 0),
+    RGBColor(230, 159, 0),
+    RGBColor(86, 180, 233),
+    RGBColor(120, 94, 60),
 ];
 
 /// The most outputs that have a panel of their own.
@@ -110,11 +113,17 @@ const PANELS: usize = 12;
 /// Points on a path.
 const POINTS: usize = 200;
 
-/// Pixels of a panel.
-const PANEL: (u32, u32) = (320, 260);
+/// Units of the coordinates in a pixel: they are whole numbers, and lines are to be smooth.
+const FINE: i32 = 8;
 
-/// Pixels above the panels, for the title and a legend.
-const HEAD: u32 = 64;
+/// Pixels of a panel.
+const PANEL: (i32, i32) = (320, 260);
+
+/// Pixels above the panels, for the title.
+const HEAD: i32 = 40;
+
+/// Pixels of a line of the legend.
+const LEGEND: i32 = 20;
 
 type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
 
@@ -194,39 +203,79 @@ impl Figure {
     }
 }
 
-/// A figure of this size with a title.
+/// A figure of so many pixels with a title.
 fn draw(
-    size: (u32, u32),
+    (width, height): (i32, i32),
     title: &str,
     contents: impl FnOnce(&Area<'_>) -> Drawn,
 ) -> Result<Figure> {
     let mut svg = String::new();
+    let size = (units(width), units(height));
     let drawn = {
         let area = SVGBackend::with_string(&mut svg, size).into_drawing_area();
         let draw = || -> Drawn {
             area.fill(&WHITE)?;
-            let style = font(17).pos(Pos::new(HPos::Left, VPos::Top));
-            area.draw(&Text::new(title.to_owned(), (14, 12), style))?;
+            text(&area, title, (14, 12), font(17), HPos::Left, VPos::Top)?;
             contents(&area)?;
             area.present()
         };
         draw()
     };
     drawn.map_err(|e| Error::refused(format!("the figure cannot be drawn: {e}")))?;
+    // The view box keeps the units, the figure is as large as it was meant to be.
+    let svg = svg.replacen(
+        &format!("width=\"{}\" height=\"{}\"", size.0, size.1),
+        &format!("width=\"{width}\" height=\"{height}\""),
+        1,
+    );
     Ok(Figure { svg })
 }
 
-fn font(size: i32) -> TextStyle<'static> {
-    ("sans-serif", size).into_font().color(&INK)
+/// So many pixels in units of the coordinates.
+fn units(pixels: i32) -> u32 {
+    (pixels.max(0) * FINE) as u32
 }
 
-/// Panels for so many outputs, and the size of the figure: how many side by side and how many above
-/// each other.
-fn grid(panels: usize) -> ((usize, usize), (u32, u32)) {
+fn font(pixels: i32) -> TextStyle<'static> {
+    ("sans-serif", pixels * FINE).into_font().color(&INK)
+}
+
+/// A line that is so many pixels wide.
+fn line(colour: RGBColor, pixels: f64) -> ShapeStyle {
+    ShapeStyle::from(colour).stroke_width((pixels * f64::from(FINE)) as u32)
+}
+
+/// Text at a place in pixels, which is the given corner, side or middle of it.
+fn text(
+    area: &Area<'_>,
+    text: &str,
+    (x, y): (i32, i32),
+    style: TextStyle<'_>,
+    h: HPos,
+    v: VPos,
+) -> Drawn {
+    let place = (x * FINE, y * FINE);
+    area.draw(&Text::new(
+        text.to_owned(),
+        place,
+        style.pos(Pos::new(h, v)),
+    ))
+}
+
+/// A rectangle between two corners in pixels.
+fn rectangle(area: &Area<'_>, a: (i32, i32), b: (i32, i32), colour: RGBColor) -> Drawn {
+    let corners = [(a.0 * FINE, a.1 * FINE), (b.0 * FINE, b.1 * FINE)];
+    area.draw(&Rectangle::new(corners, colour.filled()))
+}
+
+/// How many panels stand above each other and side by side, and the pixels that all take.
+fn grid(panels: usize) -> ((usize, usize), (i32, i32)) {
     let columns = panels.clamp(1, 3);
     let rows = panels.div_ceil(columns).max(1);
-    let size = (PANEL.0 * columns as u32, HEAD + PANEL.1 * rows as u32);
-    ((rows, columns), size)
+    (
+        (rows, columns),
+        (PANEL.0 * columns as i32, PANEL.1 * rows as i32),
+    )
 }
 
 /// Axes of a panel: a range that is not empty, with some room at both ends.
@@ -275,20 +324,24 @@ fn panel<'a, 'b>(
     (x, x_name): (&std::ops::Range<f64>, &str),
     (y, y_name): (&std::ops::Range<f64>, &str),
 ) -> std::result::Result<Chart<'a, 'b>, DrawingAreaErrorKind<std::io::Error>> {
+    let (width, _) = area.dim_in_pixel();
+    let middle = (width as i32 / FINE + 62 - 16) / 2;
+    text(area, title, (middle, 6), font(14), HPos::Center, VPos::Top)?;
     let mut chart = ChartBuilder::on(area)
-        .caption(shortened(title, 38), font(14))
-        .margin(8)
-        .margin_right(16)
-        .x_label_area_size(38)
-        .y_label_area_size(62)
+        .margin(units(8))
+        .margin_top(units(28))
+        .margin_right(units(16))
+        .x_label_area_size(units(38))
+        .y_label_area_size(units(54))
         .build_cartesian_2d(x.clone(), y.clone())?;
     chart
         .configure_mesh()
         .light_line_style(TRANSPARENT)
-        .bold_line_style(GRID)
-        .axis_style(INK)
-        .x_labels(5)
-        .y_labels(5)
+        .bold_line_style(line(GRID, 1.0))
+        .axis_style(line(INK, 1.0))
+        .set_all_tick_mark_size(units(4))
+        .x_labels(7)
+        .y_labels(7)
         .x_label_formatter(&|number| tick(*number, x))
         .y_label_formatter(&|number| tick(*number, y))
         .x_desc(x_name)
@@ -323,9 +376,9 @@ fn parity(report: &Report) -> Result<Figure> {
         None => "f64 reference",
     };
     let title = format!("Parity: computed in {} against {name}", report.precision);
-    let ((rows, columns), size) = grid(outputs);
-    draw(size, &title, |area| {
-        let (_, below) = area.split_vertically(HEAD - 24);
+    let ((rows, columns), (width, height)) = grid(outputs);
+    draw((width.max(480), HEAD + height), &title, |area| {
+        let (_, below) = area.split_vertically(units(HEAD));
         for (i, area) in below
             .split_evenly((rows, columns))
             .iter()
@@ -339,12 +392,16 @@ fn parity(report: &Report) -> Result<Figure> {
                 .filter(|(x, y)| x.is_finite() && y.is_finite())
                 .collect();
             let range = padded(points.iter().flat_map(|&(x, y)| [x, y]));
-            let output = report.output_name(i);
+            let output = shortened(&report.output_name(i), 38);
             let mut chart = panel(area, &output, (&range, name), (&range, "computed"))?;
             let ends = [(range.start, range.start), (range.end, range.end)];
-            chart.draw_series(LineSeries::new(ends, GREY))?;
+            chart.draw_series(LineSeries::new(ends, line(GREY, 1.0)))?;
             let dot = BLUE.mix(0.55).filled();
-            chart.draw_series(points.into_iter().map(|at| Circle::new(at, 2.5, dot)))?;
+            chart.draw_series(
+                points
+                    .into_iter()
+                    .map(|at| Circle::new(at, 5 * FINE / 2, dot)),
+            )?;
         }
         Ok(())
     })
@@ -363,8 +420,8 @@ fn errors(report: &Report) -> Result<Figure> {
     let panels = [("Outputs", of("value")), ("Derivatives", of("Jacobian"))];
     let title = format!("Errors of {} against the f64 reference", report.precision);
     let (width, height) = (PANEL.0 * 3 / 2, PANEL.1 + 40);
-    draw((2 * width, HEAD - 24 + height), &title, |area| {
-        let (_, below) = area.split_vertically(HEAD - 24);
+    draw((2 * width, HEAD + height), &title, |area| {
+        let (_, below) = area.split_vertically(units(HEAD));
         for ((what, ulps), area) in panels.iter().zip(below.split_evenly((1, 2))) {
             let mut sizes: Vec<f64> = ulps.iter().map(|x| x.abs()).collect();
             sizes.sort_by(f64::total_cmp);
@@ -443,46 +500,40 @@ fn jacobian(report: &Report) -> Result<Figure> {
     let letters = |name: String| name.chars().count().min(30) as i32;
     let longest = |names: &mut dyn Iterator<Item = i32>| names.max().unwrap_or(0);
     let left = 30 + 7 * longest(&mut (0..outputs).map(|i| letters(report.output_name(i))));
-    let top =
-        HEAD as i32 - 10 + 7 * longest(&mut (0..inputs).map(|j| letters(report.input_name(j))));
+    let top = HEAD + 14 + 7 * longest(&mut (0..inputs).map(|j| letters(report.input_name(j))));
     let (width, height) = (cell_x * inputs as i32, cell_y * outputs as i32);
-    let size = (
-        (left + width + 110).max(560) as u32,
-        (top + height + 30) as u32,
-    );
+    let size = ((left + width + 110).max(600), top + height.max(80) + 24);
     let shade = |share: f64| {
         let mix = |light: u8, dark: u8| {
             (f64::from(light) + share * (f64::from(dark) - f64::from(light))).round() as u8
         };
-        RGBColor(mix(247, 8), mix(250, 64), mix(253, 129))
+        RGBColor(mix(240, 8), mix(245, 64), mix(250, 129))
     };
     let title = "Mean |∂ output / ∂ input|, times spread of input over spread of output";
     draw(size, title, |area| {
-        let text = |text: String, at, style: TextStyle<'_>, h, v| {
-            area.draw(&Text::new(text, at, style.pos(Pos::new(h, v))))
-        };
         for (i, row) in strengths.iter().enumerate() {
             let y = top + cell_y * i as i32;
             if cell_y >= 10 {
                 let name = shortened(&report.output_name(i), 30);
-                text(
-                    name,
-                    (left - 8, y + cell_y / 2),
-                    font(12),
-                    HPos::Right,
-                    VPos::Center,
-                )?;
+                let at = (left - 8, y + cell_y / 2);
+                text(area, &name, at, font(12), HPos::Right, VPos::Center)?;
             }
             for (j, &strength) in row.iter().enumerate() {
                 let x = left + cell_x * j as i32;
                 let share = (strength / most).clamp(0.0, 1.0);
-                let corners = [(x, y), (x + cell_x - 1, y + cell_y - 1)];
-                area.draw(&Rectangle::new(corners, shade(share).filled()))?;
+                let corner = (x + cell_x - 1, y + cell_y - 1);
+                rectangle(area, (x, y), corner, shade(share))?;
                 if cell_x >= 44 && cell_y >= 16 {
                     let style = font(12).color(if share > 0.5 { &WHITE } else { &INK });
-                    let number = crate::check::short(strength);
                     let at = (x + cell_x / 2, y + cell_y / 2);
-                    text(number, at, style, HPos::Center, VPos::Center)?;
+                    text(
+                        area,
+                        &short(strength),
+                        at,
+                        style,
+                        HPos::Center,
+                        VPos::Center,
+                    )?;
                 }
             }
         }
@@ -490,21 +541,27 @@ fn jacobian(report: &Report) -> Result<Figure> {
             let turned = font(12).transform(FontTransform::Rotate270);
             let name = shortened(&report.input_name(j), 30);
             let at = (left + cell_x * j as i32 + cell_x / 2, top - 8);
-            text(name, at, turned, HPos::Left, VPos::Center)?;
+            text(area, &name, at, turned, HPos::Left, VPos::Center)?;
         }
         // The scale.
-        let (bar, steps) = (left + width + 24, 50);
+        let (bar, steps) = (left + width + 24, 40);
         let length = height.max(80);
         for step in 0..steps {
             let share = 1.0 - f64::from(step) / f64::from(steps - 1);
             let y = |step: i32| top + step * length / steps;
-            let corners = [(bar, y(step)), (bar + 14, y(step + 1))];
-            area.draw(&Rectangle::new(corners, shade(share).filled()))?;
+            rectangle(area, (bar, y(step)), (bar + 14, y(step + 1)), shade(share))?;
         }
-        let most = crate::check::short(most);
-        text(most, (bar + 20, top), font(12), HPos::Left, VPos::Top)?;
         text(
-            "0".to_owned(),
+            area,
+            &short(most),
+            (bar + 20, top),
+            font(12),
+            HPos::Left,
+            VPos::Top,
+        )?;
+        text(
+            area,
+            "0",
             (bar + 20, top + length),
             font(12),
             HPos::Left,
@@ -558,21 +615,27 @@ fn path<T: Float>(report: &Report) -> Result<Figure> {
 
     let shown = outputs.min(PANELS);
     let ((rows, columns), (width, height)) = grid(shown);
-    let width = width.max(720);
-    let title = "Derivatives along the line from the smallest to the largest inputs";
-    draw((width, height), title, |area| {
-        // Which colour is which input, side by side.
-        let (mut left, y) = (14, 46);
-        for &(_, j) in ranking.iter().take(COLOURS.len()) {
-            let name = shortened(&report.input_name(j), 24);
-            let style = ShapeStyle::from(colour(j).unwrap_or(GREY)).stroke_width(2);
-            area.draw(&PathElement::new([(left, y), (left + 20, y)], style))?;
-            let letters = name.chars().count() as i32;
-            let place = font(12).pos(Pos::new(HPos::Left, VPos::Center));
-            area.draw(&Text::new(name, (left + 26, y), place))?;
-            left += 48 + 7 * letters;
+    let width = width.max(640);
+    // Which colour is which input, on as many lines as it takes.
+    let (mut legend, mut at) = (Vec::new(), (14, HEAD + LEGEND / 2));
+    for &(_, j) in ranking.iter().take(COLOURS.len()) {
+        let name = shortened(&report.input_name(j), 30);
+        let wide = 48 + 7 * name.chars().count() as i32;
+        if at.0 + wide > width {
+            at = (14, at.1 + LEGEND);
         }
-        let (_, below) = area.split_vertically(HEAD);
+        legend.push((at, name, colour(j).unwrap_or(GREY)));
+        at.0 += wide;
+    }
+    let head = at.1 + LEGEND / 2 + 6;
+    let title = "Derivatives along the line from the smallest to the largest inputs";
+    draw((width, head + height), title, |area| {
+        for ((x, y), name, colour) in &legend {
+            let ends = [(x * FINE, y * FINE), ((x + 20) * FINE, y * FINE)];
+            area.draw(&PathElement::new(ends, line(*colour, 2.0)))?;
+            text(area, name, (x + 26, *y), font(12), HPos::Left, VPos::Center)?;
+        }
+        let (_, below) = area.split_vertically(units(head));
         for (i, area) in below
             .split_evenly((rows, columns))
             .iter()
@@ -583,7 +646,7 @@ fn path<T: Float>(report: &Report) -> Result<Figure> {
                 .iter()
                 .flat_map(|(_, d)| &d[i * inputs..(i + 1) * inputs]);
             let (t, range) = (0.0..1.0, padded(all.copied().chain([0.0])));
-            let output = report.output_name(i);
+            let output = shortened(&report.output_name(i), 38);
             let mut chart = panel(
                 area,
                 &output,
@@ -592,13 +655,13 @@ fn path<T: Float>(report: &Report) -> Result<Figure> {
             )?;
             // The grey ones first, so that they are behind.
             for &(_, j) in ranking.iter().rev() {
-                let line = samples.iter().map(|(t, d)| (*t, d[i * inputs + j]));
-                let line = line.filter(|(_, d)| d.is_finite());
+                let points = samples.iter().map(|(t, d)| (*t, d[i * inputs + j]));
+                let points = points.filter(|(_, d)| d.is_finite());
                 let style = match colour(j) {
-                    Some(colour) => ShapeStyle::from(colour).stroke_width(2),
-                    None => ShapeStyle::from(GREY),
+                    Some(colour) => line(colour, 1.6),
+                    None => line(GREY, 1.0),
                 };
-                chart.draw_series(LineSeries::new(line, style))?;
+                chart.draw_series(LineSeries::new(points, style))?;
             }
         }
         Ok(())

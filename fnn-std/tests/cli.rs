@@ -164,6 +164,8 @@ fn what_is_read_is_not_overwritten() {
         "generate m.safetensors --module ./x.csv --input x.csv",
         "eval m.safetensors --input x.csv --output x.csv",
         "eval m.safetensors --input x.csv --jacobian m.safetensors",
+        "check m.safetensors --input x.csv --report x.csv",
+        "plot m.safetensors --kind path --input x.csv ./x.csv",
     ] {
         let lines = desk.fails(arguments);
         assert!(
@@ -673,6 +675,38 @@ fn check_draws_inputs_from_a_range() {
         lines[0].ends_with("wanted rows of 6 numbers in C order"),
         "{lines:?}"
     );
+}
+
+#[test]
+fn figures_go_to_files() {
+    let desk = Desk::new();
+    for kind in ["parity", "errors", "jacobian", "path"] {
+        let text = desk.runs(&format!(
+            "plot m.safetensors --kind {kind} --range -1:1 f.svg"
+        ));
+        assert_eq!(text, "");
+        let svg = fs::read_to_string(desk.path("f.svg")).unwrap();
+        assert!(
+            svg.starts_with("<svg ") && svg.ends_with("</svg>\n"),
+            "{kind}"
+        );
+    }
+    desk.runs("plot m.safetensors --kind path --input x.csv f.png");
+    let png = fs::read(desk.path("f.png")).unwrap();
+    assert!(png.starts_with(b"\x89PNG") && png.len() > 10_000);
+    let lines = desk.fails("plot m.safetensors --kind path --input x.csv f.pdf");
+    assert!(
+        lines[0].contains("wanted one that ends in .svg or .png"),
+        "{lines:?}"
+    );
+    let output = desk.run("plot m.safetensors --kind pie --input x.csv f.svg");
+    assert_eq!(output.status.code(), Some(2));
+
+    let text = desk.runs("check m.safetensors --input x.csv --report r.html");
+    assert!(text.ends_with("PASS\n"));
+    let page = fs::read_to_string(desk.path("r.html")).unwrap();
+    assert_eq!(page.matches("<svg ").count(), 4);
+    assert!(page.contains(">PASS<") && page.ends_with("</html>\n"));
 }
 
 /// What was there under the name stays until all is written.

@@ -50,6 +50,13 @@ pub(crate) const HOST_GCC: Tool = Tool {
     is_present: || find("gcc").is_some(),
 };
 
+/// The browser in which the tests open a report.
+pub(crate) const CHROMIUM: Tool = Tool {
+    name: "chromium",
+    packages: &["chromium"],
+    is_present: || find("chromium").is_some(),
+};
+
 /// Python, and what makes environments of its packages.
 const PYTHON: Tool = Tool {
     name: "python3 with venv",
