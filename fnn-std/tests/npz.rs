@@ -1,11 +1,12 @@
 //! npz files as NumPy writes them, against the outputs that NumPy computed.
 
-mod bound;
-
 use std::path::PathBuf;
 
-use bound::bound;
-use fnn_std::{Activation, Evaluator, Precision, Rows, import};
+use fnn_std::{
+    Activation, Evaluator, Order, Precision, Rows,
+    bound::{Arithmetic, value_bound},
+    import,
+};
 
 fn file(name: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
@@ -37,7 +38,8 @@ fn outputs_are_those_of_numpy() {
             let narrow: Vec<f32> = x.iter().map(|&x| x as f32).collect();
             let mut y = [0.0; 2];
             evaluator.value(&narrow, &mut y).unwrap();
-            let bound = bound(&model, x, Precision::F32).value;
+            let bound =
+                value_bound(&model, x, Arithmetic::new(Precision::F32, Order::Auto)).unwrap();
             for ((y, expected), bound) in y.iter().zip(expected).zip(&bound) {
                 let distance = (f64::from(*y) - expected).abs();
                 assert!(

@@ -9,10 +9,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use clap::{Parser, Subcommand};
+use clap::{Args, Parser, Subcommand};
 use fnn_std::{
-    Activation, Error, Order, Precision, check, eval, export, figure::Kind, generate, import, inspect,
-    plot,
+    Activation, Error, Order, Precision, check, eval, export, figure::Kind, generate, import,
+    inspect, plot,
 };
 use indicatif::{ProgressBar, ProgressStyle};
 
@@ -24,6 +24,60 @@ struct Arguments {
     command: Command,
 }
 
+/// The model, and what the file does not say.
+#[derive(Args)]
+struct ModelFile {
+    /// The model: an ONNX, safetensors, npz, .keras, .h5 or JSON file.
+    model: PathBuf,
+    /// The activations, separated by commas, one for each layer of a safetensors or npz file; they
+    /// replace those in the metadata, if it holds any.
+    #[arg(long, value_name = "LIST")]
+    activations: Option<String>,
+    /// Which output, of an ONNX file that has several.
+    #[arg(long, value_name = "NAME")]
+    output_name: Option<String>,
+}
+
+impl ModelFile {
+    fn options(&self) -> Result<import::Options, Error> {
+        let activations = self.activations.as_deref();
+        Ok(import::Options {
+            activations: activations.map(Activation::parse_list).transpose()?,
+            output_name: self.output_name.clone(),
+        })
+    }
+}
+
+/// How it is evaluated.
+#[derive(Args)]
+struct Arithmetic {
+    /// The number format of the evaluation, f32 or f64 [default: the model's].
+    #[arg(long)]
+    precision: Option<Precision>,
+    /// The order of accumulation of the Jacobian: forward, reverse, the number of layers after
+    /// which forward ends and reverse begins, or auto, whichever has the fewest multiply-adds.
+    #[arg(long, default_value = "auto")]
+    order: Order,
+}
+
+/// Where it is checked.
+#[derive(Args)]
+struct Points {
+    /// The inputs, .npy or .csv, one a row [default: drawn from the ranges that the model states].
+    #[arg(long, value_name = "X")]
+    input: Option<PathBuf>,
+    /// The framework's outputs for these inputs: [rows, outputs].
+    #[arg(long, value_name = "Y", requires = "input")]
+    output: Option<PathBuf>,
+    /// Draw all inputs from this range.
+    #[arg(long, value_name = "LOW:HIGH", value_parser = range, conflicts_with = "input",
+          allow_hyphen_values = true)]
+    range: Option<Range<f64>>,
+    /// How many rows, spread over the file.
+    #[arg(long, value_name = "N", default_value_t = check::ROWS)]
+    rows: usize,
+}
+
 #[derive(Subcommand)]
 enum Command {
     /// Evaluate a model and its Jacobian for a file of inputs.
@@ -31,8 +85,8 @@ enum Command {
     /// Without --output the first rows are printed; without --output and --jacobian their Jacobians
     /// too.
     Eval {
-        /// The model: a safetensors, npz, .keras, .h5 or JSON file.
-        model: PathBuf,
+        #[command(flatten)]
+        model: ModelFile,
         /// The inputs, .npy or .csv: one a row, or an array of one dimension for a single one.
         #[arg(long, value_name = "X")]
         input: PathBuf,
@@ -42,40 +96,22 @@ enum Command {
         /// Write the Jacobians here, .npy or .csv: [rows, outputs, inputs].
         #[arg(long, value_name = "J")]
         jacobian: Option<PathBuf>,
-        /// The number format of the evaluation and its results, f32 or f64 [default: the model's].
-        #[arg(long)]
-        precision: Option<Precision>,
-        /// The order of accumulation of the Jacobian: forward, reverse, the number of layers after
-        /// which forward ends and reverse begins, or auto, whichever has the fewest multiply-adds.
-        #[arg(long, default_value = "auto")]
-        order: Order,
+        #[command(flatten)]
+        arithmetic: Arithmetic,
         /// How many threads evaluate [default: as many as the machine runs at once]; the bits of
         /// the results do not depend on it.
         #[arg(long, value_name = "N")]
         threads: Option<NonZeroUsize>,
-        /// The activations, separated by commas, one for each layer; they replace those in the
-        /// file, if it holds any.
-        #[arg(long, value_name = "LIST")]
-        activations: Option<String>,
     },
     /// Say what a model is and what it costs: layers, multiply-adds, memory, instructions.
     Inspect {
-        /// The model: a safetensors file.
-        model: PathBuf,
+        #[command(flatten)]
+        model: ModelFile,
         /// Print JSON, for programs.
         #[arg(long)]
         json: bool,
-        /// The number format of the estimated instructions, f32 or f64 [default: the model's].
-        #[arg(long)]
-        precision: Option<Precision>,
-        /// The order of accumulation of the Jacobian: forward, reverse, the number of layers after
-        /// which forward ends and reverse begins, or auto, whichever has the fewest multiply-adds.
-        #[arg(long, default_value = "auto")]
-        order: Order,
-        /// The activations, separated by commas, one for each layer; they replace those in the
-        /// file, if it holds any.
-        #[arg(long, value_name = "LIST")]
-        activations: Option<String>,
+        #[command(flatten)]
+        arithmetic: Arithmetic,
     },
     /// Check value and Jacobian of a model: against the framework's own, the plain f64 reference,
     /// central differences, every order of accumulation and the other number format.
@@ -83,111 +119,58 @@ enum Command {
     /// Passes where each distance is within what rounding may do on both sides; the exit status is 1
     /// where one is not.
     Check {
-        /// The model: a safetensors file.
-        model: PathBuf,
-        /// The inputs, .npy or .csv, one a row [default: drawn from the ranges that the model states].
-        #[arg(long, value_name = "X")]
-        input: Option<PathBuf>,
-        /// The framework's outputs for these inputs: [rows, outputs].
-        #[arg(long, value_name = "Y", requires = "input")]
-        output: Option<PathBuf>,
+        #[command(flatten)]
+        model: ModelFile,
+        #[command(flatten)]
+        points: Points,
         /// The framework's Jacobians: [rows, outputs, inputs].
         #[arg(long, value_name = "J", requires = "input")]
         jacobian: Option<PathBuf>,
-        /// Draw all inputs from this range.
-        #[arg(long, value_name = "LOW:HIGH", value_parser = range, conflicts_with = "input",
-              allow_hyphen_values = true)]
-        range: Option<Range<f64>>,
-        /// How many rows to check, spread over the file.
-        #[arg(long, value_name = "N", default_value_t = check::ROWS)]
-        rows: usize,
         /// Write a page with tables and figures here.
         #[arg(long, value_name = "FILE.html")]
         report: Option<PathBuf>,
-        /// The number format of the evaluation, f32 or f64 [default: the model's].
-        #[arg(long)]
-        precision: Option<Precision>,
-        /// The order of accumulation of the Jacobian: forward, reverse, the number of layers after
-        /// which forward ends and reverse begins, or auto, whichever has the fewest multiply-adds.
-        #[arg(long, default_value = "auto")]
-        order: Order,
-        /// The activations, separated by commas, one for each layer; they replace those in the
-        /// file, if it holds any.
-        #[arg(long, value_name = "LIST")]
-        activations: Option<String>,
+        #[command(flatten)]
+        arithmetic: Arithmetic,
     },
     /// Draw a figure of a model.
     Plot {
-        /// The model: a safetensors file.
-        model: PathBuf,
+        #[command(flatten)]
+        model: ModelFile,
         /// What to show: parity, errors, jacobian (a heat map) or path (sensitivities along one).
         #[arg(long, value_name = "KIND")]
         kind: Kind,
         /// Write the figure here, .svg or .png.
         #[arg(value_name = "OUT")]
         to: PathBuf,
-        /// The inputs, .npy or .csv, one a row [default: drawn from the ranges that the model states].
-        #[arg(long, value_name = "X")]
-        input: Option<PathBuf>,
-        /// The framework's outputs for these inputs: [rows, outputs].
-        #[arg(long, value_name = "Y", requires = "input")]
-        output: Option<PathBuf>,
-        /// Draw all inputs from this range.
-        #[arg(long, value_name = "LOW:HIGH", value_parser = range, conflicts_with = "input",
-              allow_hyphen_values = true)]
-        range: Option<Range<f64>>,
-        /// How many rows to show, spread over the file.
-        #[arg(long, value_name = "N", default_value_t = check::ROWS)]
-        rows: usize,
-        /// The number format of the evaluation, f32 or f64 [default: the model's].
-        #[arg(long)]
-        precision: Option<Precision>,
-        /// The order of accumulation of the Jacobian: forward, reverse, the number of layers after
-        /// which forward ends and reverse begins, or auto, whichever has the fewest multiply-adds.
-        #[arg(long, default_value = "auto")]
-        order: Order,
-        /// The activations, separated by commas, one for each layer of a safetensors or npz file;
-        /// they replace those in the metadata, if it holds any.
-        #[arg(long, value_name = "LIST")]
-        activations: Option<String>,
+        #[command(flatten)]
+        points: Points,
+        #[command(flatten)]
+        arithmetic: Arithmetic,
     },
     /// Write a Rust module for fnn-core that holds the model and recorded evaluations of it.
     Generate {
-        /// The model: a safetensors, npz, .keras, .h5 or JSON file.
-        model: PathBuf,
+        #[command(flatten)]
+        model: ModelFile,
         /// Write the module here.
         #[arg(long, value_name = "FILE")]
         module: PathBuf,
-        /// Record evaluations of these inputs, .npy or .csv [default: made-up inputs].
+        /// Record evaluations for these inputs, .npy or .csv [default: zero and arbitrary ones].
         #[arg(long, value_name = "X")]
         input: Option<PathBuf>,
-        /// How many evaluations to record, of inputs spread over the file.
+        /// How many evaluations to record.
         #[arg(long, value_name = "N", default_value_t = generate::RECORDS)]
         records: usize,
-        /// The number format of the module, f32 or f64 [default: the model's].
-        #[arg(long)]
-        precision: Option<Precision>,
-        /// The order of accumulation of the Jacobian: forward, reverse, the number of layers after
-        /// which forward ends and reverse begins, or auto, whichever has the fewest multiply-adds.
-        #[arg(long, default_value = "auto")]
-        order: Order,
-        /// The activations, separated by commas, one for each layer of a safetensors or npz file;
-        /// they replace those in the metadata, if it holds any.
-        #[arg(long, value_name = "LIST")]
-        activations: Option<String>,
+        #[command(flatten)]
+        arithmetic: Arithmetic,
     },
     /// Write a model in another format.
     ///
     /// JSON holds every model; safetensors those of dense layers.
     Convert {
-        /// The model: a safetensors, npz, .keras, .h5 or JSON file.
-        model: PathBuf,
+        #[command(flatten)]
+        model: ModelFile,
         /// Write it here; the name ends in .json or .safetensors.
         to: PathBuf,
-        /// The activations, separated by commas, one for each layer of a safetensors or npz file;
-        /// they replace those in the metadata, if it holds any.
-        #[arg(long, value_name = "LIST")]
-        activations: Option<String>,
     },
 }
 
@@ -257,10 +240,8 @@ fn run(command: Command) -> Result<(), Failure> {
             input,
             output,
             jacobian,
-            precision,
-            order,
+            arithmetic: Arithmetic { precision, order },
             threads,
-            activations,
         } => {
             let options = eval::Options {
                 input,
@@ -269,24 +250,22 @@ fn run(command: Command) -> Result<(), Failure> {
                 precision,
                 order,
                 threads,
-                import: import_options(activations)?,
+                import: model.options()?,
             };
-            let report = eval::run(&model, &options, &mut progress())?;
+            let report = eval::run(&model.model, &options, &mut progress())?;
             report.map_or(Ok(()), |report| print(&report.to_string()))
         }
         Command::Inspect {
             model,
             json,
-            precision,
-            order,
-            activations,
+            arithmetic: Arithmetic { precision, order },
         } => {
             let options = inspect::Options {
                 precision,
                 order,
-                import: import_options(activations)?,
+                import: model.options()?,
             };
-            let report = inspect::run(&model, &options)?;
+            let report = inspect::run(&model.model, &options)?;
             print(&if json {
                 format!("{:#}\n", report.to_json())
             } else {
@@ -295,28 +274,17 @@ fn run(command: Command) -> Result<(), Failure> {
         }
         Command::Check {
             model,
-            input,
-            output,
+            points,
             jacobian,
-            range,
-            rows,
             report,
-            precision,
-            order,
-            activations,
+            arithmetic,
         } => {
             let options = check::Options {
-                input,
-                output,
                 jacobian,
-                range,
-                rows: Some(rows),
-                precision,
-                order,
                 report,
-                import: import_options(activations)?,
+                ..check_options(&model, points, &arithmetic)?
             };
-            let report = check::run(&model, &options)?;
+            let report = check::run(&model.model, &options)?;
             print(&report.to_string())?;
             // The report has said all.
             match report.passed() {
@@ -328,56 +296,53 @@ fn run(command: Command) -> Result<(), Failure> {
             model,
             kind,
             to,
-            input,
-            output,
-            range,
-            rows,
-            precision,
-            order,
-            activations,
+            points,
+            arithmetic,
         } => {
-            let options = check::Options {
-                input,
-                output,
-                range,
-                rows: Some(rows),
-                precision,
-                order,
-                import: import_options(activations)?,
-                ..check::Options::default()
-            };
-            Ok(plot::run(&model, kind, &to, &options)?)
+            let options = check_options(&model, points, &arithmetic)?;
+            Ok(plot::run(&model.model, kind, &to, &options)?)
         }
         Command::Generate {
             model,
             module,
             input,
             records,
-            precision,
-            order,
-            activations,
+            arithmetic: Arithmetic { precision, order },
         } => {
             let options = generate::Options {
                 input,
                 records: Some(records),
                 precision,
                 order,
-                import: import_options(activations)?,
+                import: model.options()?,
             };
-            let report = generate::run(&model, &module, &options)?;
+            let report = generate::run(&model.model, &module, &options)?;
             let _ = write!(io::stderr(), "{report}");
             Ok(())
         }
-        Command::Convert {
-            model,
-            to,
-            activations,
-        } => {
-            let model = export::run(&model, &to, &import_options(activations)?)?;
-            tell(model.notes());
+        Command::Convert { model, to } => {
+            let written = export::run(&model.model, &to, &model.options()?)?;
+            tell(written.notes());
             Ok(())
         }
     }
+}
+
+fn check_options(
+    model: &ModelFile,
+    points: Points,
+    arithmetic: &Arithmetic,
+) -> Result<check::Options, Error> {
+    Ok(check::Options {
+        input: points.input,
+        output: points.output,
+        range: points.range,
+        rows: Some(points.rows),
+        precision: arithmetic.precision,
+        order: arithmetic.order,
+        import: model.options()?,
+        ..check::Options::default()
+    })
 }
 
 /// What the importer rewrote, for people; programs find it in the file if the format holds it.
@@ -386,13 +351,6 @@ fn tell(notes: &[String]) {
     for note in notes {
         let _ = writeln!(stderr, "note: {note}");
     }
-}
-
-fn import_options(activations: Option<String>) -> Result<import::Options, Error> {
-    let activations = activations
-        .map(|list| Activation::parse_list(&list))
-        .transpose()?;
-    Ok(import::Options { activations })
 }
 
 /// Two numbers with a colon between them.

@@ -460,6 +460,7 @@ mod tests {
                 Activation::Tanh;
                 tensors.iter().filter(weights).count()
             ]),
+            ..Options::default()
         };
         model(tensors, &HashMap::new(), &options)
     }

@@ -691,13 +691,12 @@ impl<'m> Evaluation<'m> {
                 if operator == "Div" {
                     self.noted_division(c);
                 }
-                let (scale, shift): (fn(f64) -> f64, fn(f64) -> f64) = match operator {
-                    "Add" => (|_| 1.0, |c| c),
-                    "Sub" => (|_| 1.0, |c| -c),
-                    "Mul" => (|c| c, |_| 0.0),
-                    _ => (f64::recip, |_| 0.0),
-                };
-                self.affine(&x, c, scale, shift)?
+                match operator {
+                    "Add" => self.affine(&x, c, |_| 1.0, |c| c)?,
+                    "Sub" => self.affine(&x, c, |_| 1.0, |c| -c)?,
+                    "Mul" => self.affine(&x, c, |c| c, |_| 0.0)?,
+                    _ => self.affine(&x, c, f64::recip, |_| 0.0)?,
+                }
             }
             (Value::Constant(c), Value::Vector(x)) => {
                 let mut x = self.aligned(x, &c.sizes)?;

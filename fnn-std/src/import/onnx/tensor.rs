@@ -163,7 +163,7 @@ impl Constant {
             from_bytes(tensor.data_type, &bytes)
         } else if !tensor.raw_data.is_empty() {
             let found = tensor.raw_data.len();
-            if found % width != 0 {
+            if !found.is_multiple_of(width) {
                 return Err(refused(format!("holds {found} bytes, {width} a number")));
             }
             fits(found / width, "are there")?;

@@ -19,7 +19,7 @@ enum Attribute<'a> {
     Ints(&'a [i64]),
     Float(f32),
     Text(&'a str),
-    Tensor(proto::Tensor),
+    Tensor(Box<proto::Tensor>),
 }
 use Attribute::{Float, Int, Ints, Text};
 
@@ -163,7 +163,7 @@ fn node(
             Float(f) => (attribute.kind, attribute.f) = (1, f),
             Ints(ints) => (attribute.kind, attribute.ints) = (7, ints.to_vec()),
             Text(s) => (attribute.kind, attribute.s) = (3, s.as_bytes().to_vec().into()),
-            Attribute::Tensor(t) => (attribute.kind, attribute.t) = (4, Some(t)),
+            Attribute::Tensor(t) => (attribute.kind, attribute.t) = (4, Some(*t)),
         }
         attribute
     };
@@ -224,7 +224,7 @@ fn a_dense_layer_is_read_however_it_is_written() {
                 &["d"],
                 vec![(
                     "value",
-                    Attribute::Tensor(tensor("", &[1, 2], &[10.0, 20.0])),
+                    Attribute::Tensor(Box::new(tensor("", &[1, 2], &[10.0, 20.0]))),
                 )],
             )
             .node("Add", &["z", "d"], "y"),
