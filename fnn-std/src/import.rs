@@ -8,6 +8,32 @@
 //! | `.keras`, `.h5` | [Sequential and functional models](#keras) | the file |
 //! | JSON | every model, as `model.schema.json` in this package describes | the file |
 //!
+//! # ONNX
+//!
+//! The wanted output is followed back to the inputs of the graph, so that other branches do not
+//! matter. It is the only output, or the only one beside labels (integers or texts, as classifiers
+//! have), or the one that [`Options::output_name`] names.
+//!
+//! - Several inputs are taken one after the other, in the order of the file; an input that the
+//!   output does not need is taken too, if its size is known. An entry is named after its input or
+//!   output, with its number if that has several: `u`, `x[0]`, `x[1]`.
+//! - A declared number of rows says nothing: a row is evaluated by itself. What would mix rows, or
+//!   apply one matrix to several positions of a row, is refused.
+//! - Weights stay as they are: a bias that a node of its own adds becomes the layer's, and an
+//!   activation becomes part of the layer before it, neither of which rounds. Steps entry by entry
+//!   (scaling, batch normalisation) are an affine layer of their own, never folded into a matrix;
+//!   several in a row become one, calculated in f64 and rounded to the format of the model, and
+//!   [`Model::notes`] says so. A division by a constant is a product with its rounded reciprocal.
+//! - A sum of what comes in and what is made of it is a residual layer; other sums and branches are a
+//!   concatenation and a dense layer that adds. What several branches share is computed in each.
+//! - Activations and layer normalisations that are written out in parts are known by what they
+//!   compute. Their constants may differ from the exact ones by the rounding of the file's format.
+//! - The model is in f64 if an input or a weight that takes part is, else in f32; attributes are
+//!   f32 and mean that value.
+//! - External data is read from inside the model's folder only, and only by [`read`].
+//!
+//! `SUPPORT.md` lists what has been compared with onnxruntime.
+//!
 //! What a file holds beyond that is refused by name, never ignored.
 //!
 //! # Names
