@@ -353,6 +353,7 @@ fn what_is_not_supported_is_refused_by_name() {
     }
     let options = import::Options {
         activations: Some(vec![Activation::Tanh]),
+        ..import::Options::default()
     };
     let error = import::read(file("legacy.h5"), &options).unwrap_err();
     assert!(

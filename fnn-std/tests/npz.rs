@@ -24,6 +24,7 @@ fn outputs_are_those_of_numpy() {
             Activation::Tanh,
             Activation::Identity,
         ]),
+        ..import::Options::default()
     };
     for name in ["numbered.npz", "positional.npz", "fortran.npz"] {
         let model = import::read(file(name), &options).unwrap();
