@@ -409,6 +409,36 @@ fn eval_takes_activations_for_a_file_without() {
 }
 
 #[test]
+fn convert_writes_what_evaluates_to_the_same() {
+    let desk = Desk::new();
+    let expected = desk.runs("eval m.safetensors --input x.csv");
+    desk.runs("convert m.safetensors m.json");
+    assert_eq!(desk.runs("eval m.json --input x.csv"), expected);
+    desk.runs("convert m.json again.safetensors");
+    assert_eq!(desk.runs("eval again.safetensors --input x.csv"), expected);
+    desk.runs("convert bare.safetensors bare.json --activations mish,relu,identity");
+
+    assert_eq!(
+        desk.fails("convert m.safetensors m.npz"),
+        [
+            "error: `m.npz`: the name does not say a format that is written, wanted one that ends \
+             in .json or .safetensors"
+        ]
+    );
+    assert_eq!(
+        desk.fails("convert m.json m.json"),
+        ["error: `m.json`: this file is read here, wanted another one to write"]
+    );
+    assert_eq!(
+        desk.fails("convert m.json other.json --activations tanh,tanh,tanh"),
+        [
+            "error: `m.json`: activations are given, but a JSON model holds its own",
+            "help: leave --activations out"
+        ]
+    );
+}
+
+#[test]
 fn eval_accumulates_in_any_order() {
     let desk = Desk::new();
     let jacobian = |order: &str| {

@@ -245,6 +245,7 @@ fn several_inputs_and_outputs_come_one_after_the_other() {
 #[test]
 fn a_dense_model_is_evaluated_as_one() {
     let model = read("double.keras");
+    assert_eq!(model.precision(), Precision::F64);
     let mut evaluator = Evaluator::<f64>::new(&model).unwrap();
     let rows = Rows::read(file("double.x.npy")).unwrap();
     for x in rows.iter() {
@@ -327,7 +328,7 @@ fn what_is_not_supported_is_refused_by_name() {
             "functional.keras",
             r#""keras_history": ["shared", 1, 0]"#,
             r#""keras_history": ["p", 0, 0]"#,
-            "the layer `p` is called on something that is computed nowhere, or from itself",
+            "the output of the layer `p` is computed nowhere, or from itself",
         ),
         (
             "functional.keras",

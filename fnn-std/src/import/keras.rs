@@ -203,54 +203,65 @@ impl Builder<'_> {
         }
         let mut known: HashMap<History, Part> = inputs.into_iter().zip(arguments).collect();
         let mut places = Places::new(place);
-        let mut calls = Vec::new();
+        let mut calls = HashMap::new();
         for layer in list(&config["config"]["layers"], "layers")? {
             let place = places.next(layer);
             for (number, node) in array(&layer["inbound_nodes"]).iter().enumerate() {
-                calls.push(Call {
+                let call = Call {
                     layer,
                     place: place.clone(),
-                    number: number as u64,
                     arguments: called_on(layer, node)?,
-                });
-            }
-        }
-        // The configuration need not name layers in the order in which they are called.
-        while !calls.is_empty() {
-            let before = calls.len();
-            let mut waiting = Vec::new();
-            for call in calls {
-                let parts = call.arguments.iter().map(|h| known.get(h).cloned());
-                let Some(parts) = parts.collect::<Option<Vec<_>>>() else {
-                    waiting.push(call);
-                    continue;
+                    is_waiting: false,
+                    is_made: false,
                 };
-                let outputs = self.call(call.layer, &call.place, parts)?;
-                for (tensor, (_, part)) in outputs.into_iter().enumerate() {
-                    let layer = name(call.layer).to_owned();
-                    known.insert((layer, call.number, tensor as u64), part);
-                }
-            }
-            calls = waiting;
-            if calls.len() == before {
-                return Err(Error::refused(format!(
-                    "the layer `{}` is called on something that is computed nowhere, or from itself",
-                    name(calls[0].layer)
-                )));
+                calls.insert((name(layer).to_owned(), number as u64), call);
             }
         }
         let outputs = histories(&config["config"]["output_layers"])?;
-        let found = outputs.into_iter().map(|history| {
-            let part = known.get(&history).cloned();
-            let layer = history.0;
-            let part = part.ok_or_else(|| {
+        // From the outputs back, for the configuration need not name layers in the order in which
+        // they are called.
+        let mut wanted = outputs.clone();
+        while let Some(history) = wanted.last() {
+            if known.contains_key(history) {
+                wanted.pop();
+                continue;
+            }
+            let (layer, number, _) = history.clone();
+            let nowhere = || {
                 Error::refused(format!(
-                    "the output of the layer `{layer}` is computed nowhere"
+                    "the output of the layer `{layer}` is computed nowhere, or from itself"
                 ))
-            })?;
-            Ok((layer, part))
+            };
+            let call = calls
+                .get_mut(&(layer.clone(), number))
+                .ok_or_else(nowhere)?;
+            let parts = call.arguments.iter().map(|h| known.get(h).cloned());
+            let parts: Option<Vec<_>> = parts.collect();
+            // Whatever waited for its arguments has them when it is the last one again.
+            match parts {
+                Some(parts) if !call.is_made => {
+                    call.is_made = true;
+                    let outputs = self.call(call.layer, &call.place, parts)?;
+                    for (tensor, (_, part)) in outputs.into_iter().enumerate() {
+                        known.insert((layer.clone(), number, tensor as u64), part);
+                    }
+                }
+                None if !call.is_waiting => {
+                    call.is_waiting = true;
+                    let missing = call.arguments.iter().filter(|h| !known.contains_key(*h));
+                    wanted.extend(missing.cloned());
+                }
+                _ => return Err(nowhere()),
+            }
+        }
+        let parts = outputs.into_iter().map(|history| {
+            let part = known.get(&history).cloned();
+            Ok((
+                history.0,
+                part.ok_or_else(|| Error::refused("an output without a value"))?,
+            ))
         });
-        found.collect()
+        parts.collect()
     }
 
     fn call_one(&mut self, layer: &Value, place: &str, arguments: Vec<Part>) -> Result<Part> {
@@ -358,8 +369,9 @@ impl Places {
 struct Call<'c> {
     layer: &'c Value,
     place: String,
-    number: u64,
     arguments: Vec<History>,
+    is_waiting: bool,
+    is_made: bool,
 }
 
 /// Where a value comes from: the name of a layer, which call of it, which of its outputs.

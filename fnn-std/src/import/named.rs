@@ -323,8 +323,10 @@ fn storage(pairs: &[Pair]) -> Result<(Storage, Vec<String>)> {
         let notes = is_any.then(|| transposed.to_owned());
         return Ok((Storage::Neurons, notes.into_iter().collect()));
     };
+    // A single number is its own transpose.
+    let is_same = |pair: &Pair| pair.storage.is_some() || pair.weight.shape == [1, 1];
     match (fits(Storage::Neurons), fits(Storage::Inputs)) {
-        (true, true) => Err(Error::refused(format!(
+        (true, true) if !pairs.iter().all(is_same) => Err(Error::refused(format!(
             "the weights, `{}` first, fit as [neurons, inputs] and as [inputs, neurons]",
             unsaid.name.text
         ))

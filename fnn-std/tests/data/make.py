@@ -11,6 +11,7 @@ schema.
 
 import json
 import os
+import subprocess
 import sys
 from pathlib import Path
 from zipfile import ZIP_DEFLATED, ZipFile
@@ -167,17 +168,20 @@ def nested():
 
 
 def double():
-    """A model in double precision."""
-    import jax
-
-    jax.config.update("jax_enable_x64", True)
-    keras.backend.set_floatx("float64")
+    """A model in double precision, which has to be asked for before anything is computed. The
+    outputs are NumPy's: Keras multiplies matrices of f64 in f32 here."""
+    keras.config.set_floatx("float64")
+    keras.config.set_dtype_policy("float64")
     model = keras.Sequential(
         [layers.Input((3,)), layers.Dense(4, activation="tanh"), layers.Dense(2)]
     )
     fill(model)
-    save("double", model, inputs(3).astype("float64"))
-    keras.backend.set_floatx("float32")
+    x = inputs(3).astype("float64")
+    save("double", model, x)
+    w = model.get_weights()
+    y = np.tanh(x @ w[0] + w[1]) @ w[2] + w[3]
+    assert np.abs(y - np.load(HERE / "keras" / "double.y.npy")).max() < 1e-6
+    np.save(HERE / "keras" / "double.y.npy", y)
 
 
 def legacy():
@@ -233,6 +237,30 @@ def legacy():
     y = np.concatenate([h, np.where(g > 0, g, np.float32(0.3) * g)], axis=1) @ w[4]
     np.save(HERE / "keras" / "legacy.x.npy", x)
     np.save(HERE / "keras" / "legacy.y.npy", y)
+
+
+def hostile():
+    """HDF5 files that want more than they hold: 10¹² numbers that were never written, and weights
+    in another file."""
+    config = {
+        "class_name": "Sequential",
+        "config": [
+            {"class_name": "Dense", "config": {"name": "dense", "batch_input_shape": [None, 3],
+             "units": 4, "activation": "linear", "use_bias": False}},
+        ],
+    }  # fmt: skip
+    for name in ["claims", "elsewhere"]:
+        with h5py.File(HERE / "keras" / f"{name}.h5", "w", libver="latest") as file:
+            file.attrs["keras_version"] = "2.15.0"
+            file.attrs["model_config"] = json.dumps(config)
+            group = file.create_group("model_weights/dense")
+            group.attrs["weight_names"] = np.array([b"dense/kernel:0"])
+            if name == "claims":
+                group.create_dataset(
+                    "dense/kernel:0", (10**6, 10**6), "float32", chunks=(256, 256), compression="gzip"
+                )
+            else:
+                group["dense/kernel:0"] = h5py.ExternalLink("legacy.h5", "model_weights/dense/dense/kernel:0")
 
 
 def named():
@@ -297,6 +325,8 @@ def schema():
 
 
 if __name__ == "__main__":
+    if "--double" in sys.argv:
+        sys.exit(double())
     if "--schema" in sys.argv:
         sys.exit(schema())
     if "--errors" in sys.argv:
@@ -308,4 +338,5 @@ if __name__ == "__main__":
     activations()
     nested()
     legacy()
-    double()
+    hostile()
+    subprocess.run([sys.executable, __file__, "--double"], env=os.environ | {"JAX_ENABLE_X64": "1"}, check=True)

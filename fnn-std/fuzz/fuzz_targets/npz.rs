@@ -1,0 +1,26 @@
+//! npz archives: any bytes, and the two halves of the bytes as a weight and a bias.
+
+#![no_main]
+
+use std::io::{Cursor, Write};
+
+use fnn_std::{Activation, import};
+use libfuzzer_sys::fuzz_target;
+use zip::{ZipWriter, write::SimpleFileOptions};
+
+fuzz_target!(|data: &[u8]| {
+    let options = import::Options {
+        activations: Some(vec![Activation::Tanh]),
+    };
+    let _ = import::parse(data, &options);
+    let (weight, bias) = data.split_at(data.len() / 2);
+    let mut archive = ZipWriter::new(Cursor::new(Vec::new()));
+    for (name, bytes) in [("W0.npy", weight), ("b0.npy", bias)] {
+        let stored =
+            SimpleFileOptions::default().compression_method(zip::CompressionMethod::Stored);
+        archive.start_file(name, stored).unwrap();
+        archive.write_all(bytes).unwrap();
+    }
+    let archive = archive.finish().unwrap().into_inner();
+    let _ = import::parse(&archive, &options);
+});
