@@ -319,3 +319,122 @@ fn fused(layers: Vec<Layer>) -> Vec<Layer> {
     }
     fused
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        model::{Model, Precision},
+        reference,
+    };
+
+    /// A layer with weights that differ.
+    fn dense(name: &str, inputs: usize, outputs: usize, seed: usize) -> Layer {
+        let weight = Tensor {
+            name: name.to_owned(),
+            shape: vec![outputs, inputs],
+            numbers: (0..inputs * outputs)
+                .map(|i| ((7 * i + 3 * seed) % 11) as f64 / 8.0 - 0.6)
+                .collect(),
+        };
+        let dense = Dense::new(weight, None, Activation::Tanh);
+        dense.unwrap().into()
+    }
+
+    fn value(layers: Vec<Layer>, x: &[f64]) -> Vec<f64> {
+        let model = Model::new(layers, Precision::F64).unwrap();
+        reference::evaluate(&model, x).unwrap().value
+    }
+
+    fn kinds(layers: &[Layer]) -> Vec<&'static str> {
+        layers.iter().map(Layer::kind).collect()
+    }
+
+    #[test]
+    fn a_way_past_is_a_residual_layer() {
+        let (mut graph, x) = Graph::new(2);
+        let a = graph.chain(x, Rc::new(vec![dense("a", 2, 3, 0)])).unwrap();
+        let b = graph.chain(a, Rc::new(vec![dense("b", 3, 3, 1)])).unwrap();
+        let sum = graph.sum("s", &[b, a]).unwrap();
+        let (layers, notes) = graph.compose(sum, 0).unwrap();
+        assert_eq!(kinds(&layers), ["dense", "residual"]);
+        assert!(notes.is_empty());
+        // The input and what is computed from it directly are values too.
+        let (layers, _) = graph.compose(x, 0).unwrap();
+        assert_eq!(kinds(&layers), ["select"]);
+        let twice = graph.sum("t", &[a, a]).unwrap();
+        let (layers, _) = graph.compose(twice, 0).unwrap();
+        let once = value(vec![dense("a", 2, 3, 0)], &[0.5, -1.0]);
+        let expected: Vec<_> = once.iter().map(|y| 2.0 * y).collect();
+        assert_eq!(value(layers, &[0.5, -1.0]), expected);
+    }
+
+    #[test]
+    fn activations_that_stand_alone_go_into_the_layer_before() {
+        let (mut graph, x) = Graph::new(2);
+        let linear =
+            crate::model::Affine::new("l", vec![2.0; 2], vec![1.0; 2], Activation::Identity);
+        let tanh = crate::model::Affine::activation_only("t", 2, Activation::Tanh).unwrap();
+        let layers = vec![linear.unwrap().into(), tanh.clone().into(), tanh.into()];
+        let y = graph.chain(x, Rc::new(layers)).unwrap();
+        let (layers, _) = graph.compose(y, 0).unwrap();
+        assert_eq!(kinds(&layers), ["affine", "affine"]);
+        let expected = |x: f64| (2.0 * x + 1.0).tanh().tanh();
+        assert_eq!(
+            value(layers, &[0.25, -1.0]),
+            [expected(0.25), expected(-1.0)]
+        );
+    }
+
+    /// Graphs of all shapes: each node computed from the values of those it is made from, against
+    /// the composition.
+    #[test]
+    fn compositions_compute_what_the_graph_says() {
+        let mut state = 9u64;
+        let mut below = |n: usize| {
+            state = state
+                .wrapping_mul(6364136223846793005)
+                .wrapping_add(1442695040888963407);
+            (state >> 33) as usize % n
+        };
+        let x = [0.3, -0.8, 1.2];
+        let mut composed = 0;
+        for _ in 0..300 {
+            let (mut graph, input) = Graph::new(3);
+            let mut nodes = vec![(input, x.to_vec())];
+            for step in 0..10 {
+                // Lately made nodes are taken more often, so that the graph is deep.
+                let latest = nodes.len().min(4);
+                let mut pick = || nodes[nodes.len() - 1 - below(latest)].clone();
+                let (a, b, c) = (pick(), pick(), pick());
+                let made = match below(3) {
+                    0 if a.1.len() == b.1.len() && b.1.len() == c.1.len() => {
+                        let node = graph.sum("sum", &[a.0, b.0, c.0]).unwrap();
+                        let sums = a.1.iter().zip(&b.1).zip(&c.1).map(|((a, b), c)| a + b + c);
+                        (node, sums.collect())
+                    }
+                    1 if a.1.len() + b.1.len() < 9 => {
+                        let node = graph.concat(&[a.0, b.0]).unwrap();
+                        (node, [a.1, b.1].concat())
+                    }
+                    _ => {
+                        let layer = dense("d", a.1.len(), 3, step);
+                        let value = value(vec![layer.clone()], &a.1);
+                        (graph.chain(a.0, Rc::new(vec![layer])).unwrap(), value)
+                    }
+                };
+                nodes.push(made);
+            }
+            let (node, expected) = nodes.pop().unwrap();
+            let (layers, _) = graph.compose(node, 0).unwrap();
+            composed += layers.len();
+            for (found, expected) in value(layers, &x).iter().zip(&expected) {
+                // Tanh is below 1, ten sums of three below 3¹⁰, and thirty additions in another order
+                // are 30 u of that apart.
+                let bound = 30.0 * f64::EPSILON / 2.0 * 3f64.powi(10);
+                assert!((found - expected).abs() <= bound, "{found}, not {expected}");
+            }
+        }
+        assert!(composed > 600, "{composed} layers");
+    }
+}

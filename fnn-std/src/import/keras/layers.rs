@@ -74,6 +74,15 @@ impl Call<'_> {
     pub(super) fn layers(&self, notes: &mut Vec<String>) -> Result<(Vec<Layer>, Shape)> {
         let size = self.shape.size();
         let same = |layers| Ok((layers, self.shape.clone()));
+        if let Some(dtype) = self.dtype()
+            && !["float32", "float64"].contains(&dtype)
+        {
+            notes.push(format!(
+                "the layer `{}` computes in {dtype} in Keras, in {} here",
+                self.name,
+                self.precision()
+            ));
+        }
         match self.class {
             "Dense" => self.dense(),
             "Activation" => same(self.activation(&self.config["activation"])?),
@@ -193,11 +202,16 @@ impl Call<'_> {
 
     /// The number format that the layer computes in.
     fn precision(&self) -> Precision {
-        let dtype = &self.config["dtype"];
-        match dtype.as_str().or(dtype["config"]["name"].as_str()) {
+        match self.dtype() {
             Some("float64") => Precision::F64,
             _ => Precision::F32,
         }
+    }
+
+    /// What the configuration calls the number format, or several of them.
+    fn dtype(&self) -> Option<&str> {
+        let dtype = &self.config["dtype"];
+        dtype.as_str().or(dtype["config"]["name"].as_str())
     }
 
     fn variables(&self, names: &[&str]) -> Result<Vec<Tensor>> {
@@ -213,7 +227,8 @@ impl Call<'_> {
             _ => std::slice::from_ref(axis),
         };
         match axes {
-            [Value::Null] => Ok(()),
+            // Keras writes no axis in either way.
+            [] | [Value::Null] => Ok(()),
             [axis] if is_last(axis, self.shape) => Ok(()),
             _ => Err(self.refused("axis")),
         }
