@@ -12,9 +12,10 @@ use std::{env, error, fs, path::Path};
 use fnn_std::{Rows, import, reference};
 
 fn main() -> Result<(), Box<dyn error::Error>> {
-    let folder = env::args_os()
-        .nth(1)
-        .ok_or("wanted: a folder with cases.tsv")?;
+    let Some(folder) = env::args_os().nth(1) else {
+        import::onnx_operators().for_each(|operator| println!("{operator}"));
+        return Ok(());
+    };
     let folder = Path::new(&folder);
     for line in fs::read_to_string(folder.join("cases.tsv"))?.lines() {
         let mut fields = line.split('\t');

@@ -2,7 +2,7 @@
 
 mod layer;
 
-use std::{fmt, ops::Range, str::FromStr};
+use std::{collections::HashSet, fmt, ops::Range, str::FromStr};
 
 use fnn_core::{Shape, Step};
 
@@ -324,11 +324,12 @@ fn check_names(what: &str, names: &[String], wanted: usize) -> Result<()> {
             names.len()
         )));
     }
+    let mut seen = HashSet::new();
     for (i, name) in names.iter().enumerate() {
         if name.is_empty() {
             return Err(Error::refused(format!("the name of {what} {i} is empty")));
         }
-        if names[..i].contains(name) {
+        if !seen.insert(name) {
             return Err(Error::refused(format!("two {what}s are named `{name}`")));
         }
     }
