@@ -72,8 +72,8 @@ impl View {
     /// Of one axis `count` items from `start` on, every `step`th.
     pub(super) fn sliced(mut self, axis: usize, start: usize, step: isize, count: usize) -> Self {
         self.offset += self.strides[axis] * start as isize;
-        // The stride of an axis with one item or none does not matter and may not overflow.
-        self.strides[axis] = self.strides[axis].saturating_mul(step);
+        // With one item or none a step leads nowhere, however large the file says it is.
+        self.strides[axis] *= if count > 1 { step } else { 0 };
         self.sizes[axis] = count;
         self
     }
@@ -186,6 +186,8 @@ mod tests {
         assert_eq!(turned.sizes, [3, 2]);
         assert_eq!(places(&turned), [0, 3, 1, 4, 2, 5]);
         assert_eq!(places(&turned.sliced(0, 2, -2, 2)), [2, 5, 0, 3]);
+        let far = View::whole(&[2, 3]).sliced(1, 2, isize::MAX, 1);
+        assert_eq!(places(&far), [2, 5]);
         let repeated = View::whole(&[3, 1]).broadcast(&[2, 3, 2]).unwrap();
         assert_eq!(places(&repeated), [0, 0, 1, 1, 2, 2, 0, 0, 1, 1, 2, 2]);
         assert_eq!(places(&View::whole(&[])), [0]);
