@@ -15,15 +15,17 @@ pub struct Board {
     pub target: &'static str,
     /// The processor that `rustc` schedules for.
     pub cpu: &'static str,
-    /// The processor as `arm-none-eabi-gcc` is told of it.
+    /// The processor as `arm-none-eabi-gcc` is told of it; empty where it is none of Arm's.
     pub gcc_flags: &'static [&'static str],
     /// Where weights and code lie.
     pub flash: Region,
     /// Where workspace and stack lie.
     pub ram: Region,
-    /// The machine of `qemu-system-arm`.
+    /// The emulator, and what it is told beside the machine.
+    pub emulator: &'static [&'static str],
+    /// The machine of the emulator.
     pub machine: &'static str,
-    /// The clock of the machine, which SysTick counts, in MHz.
+    /// The clock of the machine, which SysTick counts, in MHz; of no use on RISC-V.
     pub megahertz: u32,
     /// Whether it has the vectors of Helium, which take subnormal numbers as zero, against IEEE 754.
     pub helium: bool,
@@ -33,6 +35,11 @@ impl Board {
     /// The processor alone.
     pub fn short_name(&self) -> &'static str {
         self.processor.split(',').next().unwrap_or_default()
+    }
+
+    /// Whether the processor is one of Arm's.
+    pub fn is_arm(&self) -> bool {
+        self.target.starts_with("thumb")
     }
 }
 
@@ -61,8 +68,48 @@ pub const BOARDS: &[Board] = &[
             origin: 0x2000_0000,
             length: 4 << 20,
         },
+        emulator: &["qemu-system-arm"],
         machine: "mps2-an386",
         megahertz: 25,
+        helium: false,
+    },
+    Board {
+        name: "mps2-an500",
+        processor: "Cortex-M7, f32 and f64 in hardware",
+        target: "thumbv7em-none-eabihf",
+        cpu: "cortex-m7",
+        gcc_flags: &["-mcpu=cortex-m7", "-mfloat-abi=hard", "-mfpu=fpv5-d16"],
+        flash: Region {
+            origin: 0x0000_0000,
+            length: 4 << 20,
+        },
+        ram: Region {
+            origin: 0x2000_0000,
+            length: 4 << 20,
+        },
+        emulator: &["qemu-system-arm"],
+        machine: "mps2-an500",
+        megahertz: 25,
+        helium: false,
+    },
+    Board {
+        name: "mps2-an505",
+        processor: "Cortex-M33, f32 in hardware, f64 in software",
+        target: "thumbv8m.main-none-eabihf",
+        cpu: "cortex-m33",
+        gcc_flags: &["-mcpu=cortex-m33", "-mfloat-abi=hard", "-mfpu=fpv5-sp-d16"],
+        // Where the processor's secure state sees them: it starts there.
+        flash: Region {
+            origin: 0x1000_0000,
+            length: 4 << 20,
+        },
+        ram: Region {
+            origin: 0x3800_0000,
+            length: 4 << 20,
+        },
+        emulator: &["qemu-system-arm"],
+        machine: "mps2-an505",
+        megahertz: 20,
         helium: false,
     },
     Board {
@@ -81,8 +128,29 @@ pub const BOARDS: &[Board] = &[
             origin: 0x3000_0000,
             length: 512 << 10,
         },
+        emulator: &["qemu-system-arm"],
         machine: "mps3-an547",
         megahertz: 32,
         helium: true,
+    },
+    Board {
+        name: "riscv32-virt",
+        processor: "RV32IMAFC, f32 in hardware, f64 in software",
+        target: "riscv32imafc-unknown-none-elf",
+        cpu: "generic-rv32",
+        gcc_flags: &[],
+        // Both in the machine's memory: its flash is not where it starts.
+        flash: Region {
+            origin: 0x8000_0000,
+            length: 4 << 20,
+        },
+        ram: Region {
+            origin: 0x8040_0000,
+            length: 4 << 20,
+        },
+        emulator: &["qemu-system-riscv32", "-bios", "none"],
+        machine: "virt",
+        megahertz: 10,
+        helium: false,
     },
 ];

@@ -36,6 +36,9 @@ fn build() -> Result<(), String> {
     write(&out.join("board.rs"), &format!("&BOARDS[{number}]"))?;
     println!("cargo::rustc-check-cfg=cfg(casadi)");
     println!("cargo::rustc-link-search={}", out.display());
+    if !board.is_arm() {
+        println!("cargo::rustc-link-arg-bins=-Tmemory.x");
+    }
     println!("cargo::rustc-link-arg-bins=-Tlink.x");
 
     println!("cargo::rerun-if-env-changed=FNN_MODULE");
@@ -56,13 +59,27 @@ fn write(path: &Path, text: &str) -> Result<(), String> {
     fs::write(path, text).map_err(|e| format!("{}: {e}", path.display()))
 }
 
-/// The regions that the linker script of `cortex-m-rt` asks for.
+/// The regions that the linker scripts of `cortex-m-rt` and `riscv-rt` ask for.
 fn memory_map(board: &Board) -> String {
-    format!(
+    let regions = [
+        ("TEXT", "FLASH"),
+        ("RODATA", "FLASH"),
+        ("DATA", "RAM"),
+        ("BSS", "RAM"),
+        ("HEAP", "RAM"),
+        ("STACK", "RAM"),
+    ];
+    let aliases: String = regions
+        .iter()
+        .filter(|_| !board.is_arm())
+        .map(|(alias, region)| format!("REGION_ALIAS(\"REGION_{alias}\", {region});\n"))
+        .collect();
+    let memory = format!(
         "MEMORY\n{{\n  FLASH : ORIGIN = {:#010x}, LENGTH = {:#x}\n  \
          RAM : ORIGIN = {:#010x}, LENGTH = {:#x}\n}}\n",
         board.flash.origin, board.flash.length, board.ram.origin, board.ram.length
-    )
+    );
+    memory + &aliases
 }
 
 /// Compile `peers/seed.c` and the C of FNN_CASADI, if it is set, for the board, and link newlib's

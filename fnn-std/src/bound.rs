@@ -68,7 +68,7 @@ pub struct Arithmetic {
     /// The order of accumulation of the Jacobian.
     pub order: Order,
     /// The error of an activation and of its slope in units of u, [`ERROR`] for those of `fnn-core`
-    /// and of the [`reference`].
+    /// and of the [`mod@reference`].
     pub activations: f64,
 }
 
@@ -82,7 +82,7 @@ impl Arithmetic {
         }
     }
 
-    /// That of the [`reference`].
+    /// That of the [`mod@reference`].
     pub fn of_reference() -> Self {
         Self::new(Precision::F64, Order::Forward)
     }

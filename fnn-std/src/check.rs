@@ -3,7 +3,7 @@
 //! Every comparison is of two computations of the same exact number, and passes where their distance
 //! is no more than the errors that both may have:
 //!
-//! - The evaluations here, in any order and format, and the plain f64 [`reference`]: the running
+//! - The evaluations here, in any order and format, and the plain f64 [`mod@reference`]: the running
 //!   error bounds of [`bound`](mod@crate::bound).
 //! - Outputs and a Jacobian of the training framework: the same bound for sums in any order, in the
 //!   format of its file, and activations that are off by up to [`FRAMEWORK_ERROR`] units. For the

@@ -614,6 +614,14 @@ fn inspect_says_what_a_model_is_and_costs() {
     assert_eq!(auto["memory"][1]["precision"], "f64");
     assert_eq!(json("--order forward")["multiply_adds"]["cut"], 3);
 
+    let processors = auto["instructions"].as_array().unwrap().iter();
+    let processors: Vec<_> = processors
+        .map(|p| p["processor"].as_str().unwrap())
+        .collect();
+    assert_eq!(
+        processors,
+        ["Cortex-M4F", "Cortex-M7", "Cortex-M33", "RV32IMAFC"]
+    );
     let count = |json: &serde_json::Value| json["instructions"][0]["evaluation"].as_u64().unwrap();
     let double = json("--precision f64");
     assert!(

@@ -11,7 +11,7 @@ use std::{
 use crate::{
     Result,
     command::{Run, for_all},
-    install::{self, Compiler, GCC, QEMU},
+    install::{self, Compiler, GCC},
     root,
 };
 
@@ -247,7 +247,10 @@ pub(crate) fn lints() -> Result<()> {
         let (model, inputs) = (models.join(model), models.join(inputs));
         let network = Network::generate(name, &model, &inputs, None, options)?;
         workshop.lint(&network.module, false)?;
-        workshop.lint(&seed(), true)
+        if board.is_arm() {
+            workshop.lint(&seed(), true)?;
+        }
+        Ok(())
     })
 }
 
@@ -317,7 +320,7 @@ pub(crate) struct Workshop {
 
 impl Workshop {
     pub(crate) fn open(board: &'static Board, setting: Setting) -> Result<Self> {
-        install::ensure(&[&QEMU])?;
+        install::ensure(&[install::emulator(board)])?;
         let compiler = install::compiler(board.target)?;
         Ok(Self {
             board,
@@ -359,10 +362,11 @@ impl Workshop {
 
     /// Clippy for the binaries that are made for the network, or for the one beside C.
     fn lint(&self, module: &Path, peer: bool) -> Result<()> {
-        let bins: &[&str] = if peer {
-            &["--bin", "peer"]
-        } else {
-            &["--bins"]
+        let bins: &[&str] = match peer {
+            true => &["--bin", "peer"],
+            false if self.board.is_arm() => &["--bins"],
+            // The others are weighed and searched on Arm's boards only.
+            false => &["--bin", "replay", "--bin", "counts"],
         };
         self.cargo("clippy", module, peer)
             .args(bins)
@@ -419,7 +423,9 @@ impl Workshop {
 
     /// Run an image in the emulator, an instruction in each emulated nanosecond.
     fn run(&self, image: &Path) -> Result<Report> {
-        let lines = Run::new("qemu-system-arm")
+        let (emulator, options) = self.board.emulator.split_first().unwrap_or((&"", &[]));
+        let lines = Run::new(emulator)
+            .args(options)
             .args([
                 "-machine",
                 self.board.machine,

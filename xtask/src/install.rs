@@ -6,7 +6,12 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::{Result, command::Run, firmware::target_folder, root};
+use crate::{
+    Result,
+    command::Run,
+    firmware::{Board, target_folder},
+    root,
+};
 
 /// Programs from packages of Debian and Ubuntu.
 pub(crate) struct Tool {
@@ -15,12 +20,24 @@ pub(crate) struct Tool {
     is_present: fn() -> bool,
 }
 
-/// The emulator.
+/// The emulator of Arm's boards.
 pub(crate) const QEMU: Tool = Tool {
     name: "qemu-system-arm",
     packages: &["qemu-system-arm"],
     is_present: || find("qemu-system-arm").is_some(),
 };
+
+/// The emulator of RISC-V's.
+pub(crate) const QEMU_RISCV: Tool = Tool {
+    name: "qemu-system-riscv32",
+    packages: &["qemu-system-misc"],
+    is_present: || find("qemu-system-riscv32").is_some(),
+};
+
+/// The emulator of a board.
+pub(crate) fn emulator(board: &Board) -> &'static Tool {
+    if board.is_arm() { &QEMU } else { &QEMU_RISCV }
+}
 
 /// What reads an image's symbols and sections.
 pub(crate) const BINUTILS: Tool = Tool {

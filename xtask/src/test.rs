@@ -4,7 +4,7 @@ use crate::{
     Result,
     command::{Run, for_all},
     firmware::{self, BOARDS},
-    install::{self, BINUTILS, CHROMIUM, GCC, QEMU},
+    install::{self, BINUTILS, CHROMIUM, GCC, QEMU, QEMU_RISCV},
     panics, size,
 };
 
@@ -21,7 +21,7 @@ pub(crate) fn task(args: &[String]) -> Result<()> {
         return Err(format!("there is no option {arg}"));
     }
     // At the start, so that all that is missing is named in one line.
-    install::ensure(&[&QEMU, &BINUTILS, &GCC, &CHROMIUM])?;
+    install::ensure(&[&QEMU, &QEMU_RISCV, &BINUTILS, &GCC, &CHROMIUM])?;
     let parts: [Part; 8] = [
         ("format", format),
         ("lints", lints),

@@ -5,15 +5,13 @@
 
 use core::{hint, panic::PanicInfo};
 
-use cortex_m::{
-    peripheral::{SYST, syst::SystClkSource},
-    register::msp,
-};
-use cortex_m_semihosting::{
-    debug::{self, EXIT_FAILURE, EXIT_SUCCESS},
-    hprintln,
-};
 use fnn_embedded::PaintedStack;
+
+#[cfg_attr(target_arch = "arm", path = "arm.rs")]
+#[cfg_attr(target_arch = "riscv32", path = "riscv.rs")]
+mod processor;
+
+pub use processor::{entry, hprintln};
 
 #[path = "../board.rs"]
 pub mod board;
@@ -31,7 +29,7 @@ pub const BOARD: &Board = include!(concat!(env!("OUT_DIR"), "/board.rs"));
 
 /// Leave the emulator, with status 0 for success and 1 for failure.
 pub fn exit(success: bool) -> ! {
-    debug::exit(if success { EXIT_SUCCESS } else { EXIT_FAILURE });
+    processor::exit(success);
     loop {
         hint::spin_loop();
     }
@@ -52,20 +50,15 @@ extern "C" fn fnn_panicked() -> ! {
     exit(false)
 }
 
-/// Counts instructions with SysTick, which the emulator advances by instructions executed.
+/// Counts instructions with a clock or a counter that the emulator advances by instructions
+/// executed.
 #[derive(Debug)]
 pub struct Counter(());
 
-/// SysTick counts down from here, and around.
-const RELOAD: u32 = 0x00FF_FFFF;
-
 impl Counter {
-    /// Start the counter.
-    pub fn start(mut systick: SYST) -> Self {
-        systick.set_clock_source(SystClkSource::Core);
-        systick.set_reload(RELOAD);
-        systick.clear_current();
-        systick.enable_counter();
+    /// Start the counter, of which there is one.
+    pub fn start() -> Self {
+        processor::start_ticks();
         Self(())
     }
 
@@ -74,30 +67,27 @@ impl Counter {
     /// counter's range. Those of the loop around it, measured without `f`, are subtracted.
     pub fn instructions(&mut self, mut f: impl FnMut()) -> u32 {
         // With `-icount shift=0` an instruction takes the emulator 1 ns.
-        let per_tick = 1000 / BOARD.megahertz;
+        let per_tick = processor::INSTRUCTIONS_PER_1000_TICKS.div_ceil(1000);
         let once = self.ticks(1, &mut f);
-        let calls = (RELOAD / 4 / once.max(1)).clamp(1, 2 * per_tick);
+        let calls = (processor::MOST_TICKS / 4 / once.max(1)).clamp(1, 2 * per_tick);
         let ticks = self.ticks(calls, &mut f) - self.ticks(calls, || ());
-        let instructions = u64::from(ticks) * 1000 / u64::from(BOARD.megahertz);
+        let instructions =
+            u64::from(ticks) * u64::from(processor::INSTRUCTIONS_PER_1000_TICKS) / 1000;
         ((instructions + u64::from(calls / 2)) / u64::from(calls)) as u32
     }
 
     fn ticks(&mut self, calls: u32, mut f: impl FnMut()) -> u32 {
-        let before = SYST::get_current();
+        let before = processor::ticks();
         for call in 0..calls {
             hint::black_box(call);
             f();
         }
-        before.wrapping_sub(SYST::get_current()) & RELOAD
+        processor::ticks().wrapping_sub(before) & processor::MOST_TICKS
     }
 }
 
 /// The bytes of stack that a call of `f` takes, the return address and what `f` keeps included.
 pub fn stack_of(f: impl FnOnce()) -> usize {
-    unsafe extern "C" {
-        // From the linker script: the lowest address that the stack may reach.
-        static mut _stack_end: u32;
-    }
     /// Left unpainted, for the frames of the painting itself.
     const GAP: usize = 128;
 
@@ -107,8 +97,8 @@ pub fn stack_of(f: impl FnOnce()) -> usize {
         f();
     }
 
-    let lowest = &raw mut _stack_end;
-    let words = (msp::read() as usize - GAP - lowest as usize) / size_of::<u32>();
+    let (lowest, top) = processor::free_stack();
+    let words = (top - GAP - lowest as usize) / size_of::<u32>();
     // SAFETY: from the end of the variables to below this frame, memory is the free stack's; no
     // interrupt is enabled, and `PaintedStack::new` has a frame smaller than the gap.
     let stack = unsafe { PaintedStack::new(lowest, words) };

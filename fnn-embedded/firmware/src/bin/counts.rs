@@ -5,15 +5,12 @@
 
 use core::{fmt, hint::black_box};
 
-use cortex_m::Peripherals;
-use cortex_m_rt::entry;
-use cortex_m_semihosting::hprintln;
 use fnn_core::{
     Chain, Cut, Dense, Elu, Forward, Gelu, GeluTanh, HardSigmoid, HardSwish, Identity, LeakyRelu,
     Mish, Network, Relu, Reverse, SVector, Scalar as _, Selu, Sigmoid, Silu, Softplus, Softsign,
     Tanh, Workspace, chain,
 };
-use fnn_firmware::{BOARD, Counter, exit, stack_of};
+use fnn_firmware::{BOARD, Counter, entry, exit, hprintln, stack_of};
 
 /// Numbers of scratch memory that are enough for every network here.
 const ENOUGH: usize = 6000;
@@ -142,7 +139,7 @@ impl fmt::Display for Sizes<'_> {
 
 #[entry]
 fn main() -> ! {
-    let mut counter = Counter::start(Peripherals::take().unwrap().SYST);
+    let mut counter = Counter::start();
     hprintln!("board: {}", BOARD.name);
     each!(counter, f32 f64);
     exit(true)

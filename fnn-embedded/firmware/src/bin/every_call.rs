@@ -5,9 +5,11 @@
 
 use core::{hint::black_box, ptr};
 
-use cortex_m_rt::entry;
 use fnn_core::SVector;
-use fnn_firmware::network::{NETWORK, Network, RECORDS, Scalar};
+use fnn_firmware::{
+    entry,
+    network::{NETWORK, Network, RECORDS, Scalar},
+};
 
 const IN: usize = Network::INPUTS;
 const OUT: usize = Network::OUTPUTS;

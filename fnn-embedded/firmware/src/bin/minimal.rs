@@ -6,9 +6,11 @@
 
 use core::ptr;
 
-use cortex_m_rt::entry;
 use fnn_core::{Evaluation, SVector};
-use fnn_firmware::network::{NETWORK, Network, Scalar, Workspace};
+use fnn_firmware::{
+    entry,
+    network::{NETWORK, Network, Scalar, Workspace},
+};
 
 const IN: usize = Network::INPUTS;
 const OUT: usize = Network::OUTPUTS;

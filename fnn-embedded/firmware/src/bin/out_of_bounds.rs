@@ -5,9 +5,11 @@
 
 use core::ptr;
 
-use cortex_m_rt::entry;
 use fnn_core::SVector;
-use fnn_firmware::network::{NETWORK, Network, Scalar, Workspace};
+use fnn_firmware::{
+    entry,
+    network::{NETWORK, Network, Scalar, Workspace},
+};
 
 #[entry]
 fn main() -> ! {

@@ -5,12 +5,9 @@
 
 use core::{ffi::c_int, hint::black_box};
 
-use cortex_m::Peripherals;
-use cortex_m_rt::entry;
-use cortex_m_semihosting::hprintln;
 use fnn_core::{SMatrix, SVector};
 use fnn_firmware::{
-    BOARD, Counter, exit,
+    BOARD, Counter, entry, exit, hprintln,
     network::{FORWARD, Forward, NETWORK, Workspace},
 };
 
@@ -145,7 +142,7 @@ fn main() -> ! {
     hprintln!("board: {}", BOARD.name);
     hprintln!("largest difference: {:e}", difference);
 
-    let mut counter = Counter::start(Peripherals::take().unwrap().SYST);
+    let mut counter = Counter::start();
     let value = counter.instructions(|| {
         black_box(&NETWORK.value(black_box(&x), WORKSPACE));
     });

@@ -4,12 +4,9 @@
 
 use core::{hint::black_box, slice};
 
-use cortex_m::Peripherals;
-use cortex_m_rt::entry;
-use cortex_m_semihosting::hprintln;
 use fnn_core::{Evaluation, SMatrix, SVector, Scalar as _};
 use fnn_firmware::{
-    BOARD, Counter, exit,
+    BOARD, Counter, entry, exit, hprintln,
     network::{NETWORK, Network, RECORDS, Scalar, Workspace},
     stack_of,
 };
@@ -41,11 +38,10 @@ fn flushed(workspace: &mut Workspace) -> Option<usize> {
 
 #[entry]
 fn main() -> ! {
-    static mut WORKSPACE: Workspace = Workspace::new();
-
-    let result = NETWORK.replay(&RECORDS, WORKSPACE);
+    let workspace = &mut Workspace::new();
+    let result = NETWORK.replay(&RECORDS, workspace);
     let flushed = if BOARD.helium {
-        flushed(WORKSPACE)
+        flushed(workspace)
     } else {
         result.is_ok().then_some(0)
     };
@@ -63,15 +59,15 @@ fn main() -> ! {
     }
 
     let x = SVector::from(RECORDS[0].input);
-    let mut counter = Counter::start(Peripherals::take().unwrap().SYST);
+    let mut counter = Counter::start();
     let value = counter.instructions(|| {
-        black_box(&NETWORK.value(black_box(&x), WORKSPACE));
+        black_box(&NETWORK.value(black_box(&x), workspace));
     });
     let evaluation = counter.instructions(|| {
-        black_box(&NETWORK.evaluate(black_box(&x), WORKSPACE));
+        black_box(&NETWORK.evaluate(black_box(&x), workspace));
     });
     let stack = stack_of(|| {
-        black_box(&NETWORK.evaluate(black_box(&x), WORKSPACE));
+        black_box(&NETWORK.evaluate(black_box(&x), workspace));
     });
     hprintln!("instructions of value: {}", value);
     hprintln!("instructions of evaluate: {}", evaluation);

@@ -6,9 +6,11 @@
 
 use core::ptr;
 
-use cortex_m_rt::entry;
 use fnn_core::{Evaluation, SMatrix, SVector};
-use fnn_firmware::network::{Network, Scalar};
+use fnn_firmware::{
+    entry,
+    network::{Network, Scalar},
+};
 
 const IN: usize = Network::INPUTS;
 const OUT: usize = Network::OUTPUTS;
