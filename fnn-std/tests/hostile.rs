@@ -60,7 +60,10 @@ fn read(bytes: &[u8]) -> Result<Model> {
 
 #[track_caller]
 fn read_with(bytes: &[u8], activations: Option<Vec<Activation>>) -> Result<Model> {
-    let options = import::Options { activations };
+    let options = import::Options {
+        activations,
+        ..import::Options::default()
+    };
     let before = TAKEN.load(Relaxed);
     PEAK.store(before, Relaxed);
     let start = Instant::now();

@@ -72,6 +72,19 @@ const MODELS: &[(&str, &str, &str, &[&str])] = &[
         "every/inputs.npy",
         &["--precision", "f64"],
     ),
+    // Every kind of layer, accumulated forward through four of them and in reverse through the rest.
+    (
+        "layers_f32",
+        "layers/layers.json",
+        "layers/inputs.csv",
+        &["--order", "4"],
+    ),
+    (
+        "layers_f64",
+        "layers/layers.json",
+        "layers/inputs.csv",
+        &["--precision", "f64"],
+    ),
 ];
 
 /// The emulated seconds are less; on a busy desktop the emulator takes its time.
