@@ -52,6 +52,9 @@
 //! Networks beside each other, such as the members of an ensemble, are refused even where one
 //! would fit behind the other.
 //!
+//! The metadata of a safetensors file may name the `inputs` and `outputs`, separated by commas, and
+//! the `input_ranges` that the network was trained in, `-1:1,0:0.5`.
+//!
 //! # Keras
 //!
 //! Files of Keras 3 and of Keras 2. Read are Dense, activations as attributes and as layers
