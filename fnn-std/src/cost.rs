@@ -384,6 +384,8 @@ mod tests {
         for (processor, counts) in [
             ("Cortex-M4F", [8_714.0, 32_780.0, 59_851.0]),
             ("Cortex-M7", [6_727.0, 23_115.0, 41_542.0]),
+            ("Cortex-M33", [8_522.0, 32_588.0, 59_370.0]),
+            ("RV32IMAFC", [9_538.0, 44_490.0, 82_919.0]),
         ] {
             let estimate = |sizes: &[usize]| {
                 let mut activations = vec![Mish; sizes.len() - 1];
