@@ -12,7 +12,7 @@ use crate::{
     cost::{self, Estimate},
     error::Result,
     import,
-    model::{Dense, Layer, Model, Precision},
+    model::{Layer, Model, Precision},
     order::Order,
 };
 
@@ -37,9 +37,8 @@ pub struct Report {
     pub precision: Precision,
     /// The order that was asked for.
     pub order: Order,
-    /// What an evaluation takes; `None` where a layer is not dense, since the counts are those of
-    /// chains of dense layers.
-    pub cost: Option<Cost>,
+    /// What an evaluation takes.
+    pub cost: Cost,
 }
 
 /// What an evaluation takes.
@@ -58,7 +57,8 @@ pub struct Cost {
     pub cut: usize,
     /// Memory in f32, then in f64.
     pub memory: [Memory; 2],
-    /// Instructions and stack on each processor that was counted; empty where an activation was not.
+    /// Instructions and stack on each processor that was counted; empty where an activation was not,
+    /// or where a layer is not dense.
     pub estimates: Vec<Estimate>,
 }
 
@@ -99,21 +99,25 @@ pub fn run(model: &Path, options: &Options) -> Result<Report> {
 pub fn inspect(model: &Model, precision: Precision, order: Order) -> Result<Report> {
     order.check(&model.shape())?;
     Ok(Report {
-        cost: model
-            .as_dense()
-            .map(|layers| cost(model, &layers, precision, order)),
+        cost: cost(model, precision, order),
         model: model.clone(),
         precision,
         order,
     })
 }
 
-fn cost(model: &Model, layers: &[&Dense], precision: Precision, order: Order) -> Cost {
+fn cost(model: &Model, precision: Precision, order: Order) -> Cost {
     let shape = model.shape();
     let (inputs, outputs, depth) = (model.inputs(), model.outputs(), shape.depth());
     let cut = order.cut(&shape, inputs);
-    let activations: Vec<Activation> = layers.iter().map(|layer| layer.activation()).collect();
-    let estimates = |precision| cost::estimates(model.sizes(), &activations, precision, order);
+    let estimates = |precision| {
+        let layers = model.as_dense().unwrap_or_default();
+        let activations: Vec<_> = layers.iter().map(|layer| layer.activation()).collect();
+        match activations.is_empty() {
+            true => Vec::new(),
+            false => cost::estimates(model.sizes(), &activations, precision, order),
+        }
+    };
     let memory = |precision: Precision| Memory {
         precision,
         weights: model.parameters() * precision.bytes(),
@@ -174,7 +178,7 @@ fn lines(f: &mut fmt::Formatter<'_>, layers: &[Layer], indent: usize) -> fmt::Re
 impl Report {
     /// The same for programs. Counts are numbers, memory is in bytes, unknown things are null.
     pub fn to_json(&self) -> Value {
-        let model = &self.model;
+        let (model, cost) = (&self.model, &self.cost);
         json!({
             "file": model.source().map(|source| &source.file),
             "sha256": model.source().map(|source| &source.sha256),
@@ -191,14 +195,14 @@ impl Report {
             "layers": layers_json(model.layers()),
             "notes": model.notes(),
             "order": self.order.to_string(),
-            "multiply_adds": self.cost.as_ref().map(|cost| json!({
+            "multiply_adds": {
                 "value": cost.value,
                 "forward": cost.forward,
                 "reverse": cost.reverse,
                 "chosen": cost.chosen,
                 "cut": cost.cut,
-            })),
-            "memory": self.cost.as_ref().map(|cost| cost.memory.iter().map(|memory| json!({
+            },
+            "memory": cost.memory.iter().map(|memory| json!({
                 "precision": memory.precision.to_string(),
                 "weights": memory.weights,
                 "workspace": memory.workspace,
@@ -207,14 +211,14 @@ impl Report {
                 "stack": memory.stack.iter().map(|(processor, bytes)| {
                     ((*processor).to_owned(), json!(bytes))
                 }).collect::<serde_json::Map<_, _>>(),
-            })).collect::<Vec<_>>()),
-            "instructions": self.cost.as_ref().map(|cost| cost.estimates.iter().map(|e| json!({
+            })).collect::<Vec<_>>(),
+            "instructions": cost.estimates.iter().map(|e| json!({
                 "processor": e.processor,
                 "precision": self.precision.to_string(),
                 "value": e.value,
                 "evaluation": e.evaluation,
                 "relative_error": e.error,
-            })).collect::<Vec<_>>()),
+            })).collect::<Vec<_>>(),
         })
     }
 }
@@ -272,18 +276,7 @@ impl Display for Report {
                 writeln!(f, "  {note}")?;
             }
         }
-        let Some(cost) = &self.cost else {
-            let layer = model
-                .layers()
-                .iter()
-                .find(|layer| layer.as_dense().is_none());
-            let kind = layer.map_or("", Layer::kind);
-            return writeln!(
-                f,
-                "\nThe cost is known for chains of dense layers; this model has a layer of the kind {kind}."
-            );
-        };
-
+        let cost = &self.cost;
         let depth = model.layers().len();
         writeln!(f, "\nmultiply-adds")?;
         let rows = [
@@ -327,7 +320,7 @@ impl Display for Report {
         if cost.estimates.is_empty() {
             return writeln!(
                 f,
-                "\nThe instructions of one of its activations were not counted."
+                "\nInstructions are estimated for dense layers with the activations that were counted."
             );
         }
         writeln!(
@@ -404,6 +397,8 @@ mod tests {
         }
         let json = report.to_json();
         assert_eq!(json["layers"][1]["inside"][0][0]["activation"], "tanh");
-        assert!(json["multiply_adds"].is_null());
+        assert_eq!(json["multiply_adds"]["value"], 4);
+        assert_eq!(json["multiply_adds"]["forward"], 8);
+        assert_eq!(json["instructions"], serde_json::json!([]));
     }
 }

@@ -109,14 +109,12 @@ fn near_reference(model: &Model) {
     }
 }
 
+/// In some orders each number format, since every one is compiled by itself.
 macro_rules! check {
-    ($layers:ident, $model:ident, $($order:ty => $name:expr),*) => {{
+    ($layers:ident, $model:ident, $($T:ty, $order:ty => $name:expr;)*) => {{
         let model = $model();
         near_reference(&model);
-        $(
-            same_bits::<f32, _, $order, _, _>($layers::<f32>(), &model, $name);
-            same_bits::<f64, _, $order, _, _>($layers::<f64>(), &model, $name);
-        )*
+        $(same_bits::<$T, _, $order, _, _>($layers::<$T>(), &model, $name);)*
     }};
 }
 
@@ -152,12 +150,13 @@ fn all<T: Float>() -> All<T> {
 }
 
 #[test]
-fn every_kind_in_every_order() {
+fn every_kind_in_both_directions() {
     check!(all, everything,
-        Auto => Order::Auto, Forward => Order::Forward, Reverse => Order::Reverse,
-        Cut<1> => Order::Cut(1), Cut<2> => Order::Cut(2), Cut<3> => Order::Cut(3),
-        Cut<4> => Order::Cut(4), Cut<5> => Order::Cut(5), Cut<6> => Order::Cut(6),
-        Cut<7> => Order::Cut(7), Cut<8> => Order::Cut(8));
+        f32, Auto => Order::Auto;
+        f32, Forward => Order::Forward;
+        f64, Reverse => Order::Reverse;
+        f64, Cut<3> => Order::Cut(3);
+        f32, Cut<5> => Order::Cut(5););
 }
 
 /// Dense layers first and last, whose products with unit vectors are spared.
@@ -186,8 +185,12 @@ fn ends_described() -> Model {
 #[test]
 fn dense_ends_in_every_order() {
     check!(ends, ends_described,
-        Auto => Order::Auto, Forward => Order::Forward, Reverse => Order::Reverse,
-        Cut<1> => Order::Cut(1), Cut<2> => Order::Cut(2), Cut<3> => Order::Cut(3));
+        f64, Auto => Order::Auto;
+        f64, Forward => Order::Forward;
+        f32, Reverse => Order::Reverse;
+        f32, Cut<1> => Order::Cut(1);
+        f64, Cut<2> => Order::Cut(2);
+        f32, Cut<3> => Order::Cut(3););
 }
 
 /// Two towers: a single layer, as the network counts.
@@ -216,7 +219,8 @@ fn towers_described() -> Model {
 #[test]
 fn a_single_composite_layer() {
     check!(towers, towers_described,
-        Auto => Order::Auto, Forward => Order::Forward, Reverse => Order::Reverse);
+        f32, Forward => Order::Forward;
+        f64, Reverse => Order::Reverse;);
 }
 
 /// The identity keeps every bit, also that of a lone activation's neutral factors.

@@ -12,15 +12,7 @@ use crate::{
 pub(crate) const OPTIONS: &str = "[TARGET] [--seconds N]";
 
 /// The parsers.
-const TARGETS: [&str; 7] = [
-    "onnx",
-    "safetensors",
-    "npz",
-    "keras",
-    "json",
-    "npy",
-    "csv",
-];
+const TARGETS: [&str; 7] = ["onnx", "safetensors", "npz", "keras", "json", "npy", "csv"];
 
 /// What a compiler adds for the fuzzer to see which code ran. With these a stable one does.
 const FLAGS: &str = "-Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 \
