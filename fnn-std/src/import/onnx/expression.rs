@@ -685,7 +685,8 @@ impl Expressions {
             return only;
         }
         // The pieces that a vector was split into, together again.
-        if let Step::Pick(from, _) = *self.step(flat[0])
+        if let Some(&first) = flat.first()
+            && let Step::Pick(from, _) = *self.step(first)
             && flat
                 .iter()
                 .all(|&p| matches!(self.step(p), Step::Pick(f, _) if *f == from))

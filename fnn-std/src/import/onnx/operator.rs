@@ -640,9 +640,9 @@ impl<'m> Evaluation<'m> {
     /// What a view shows of a vector, whose rows are counted by the axis `rows` afterwards.
     fn viewed(&mut self, x: &Vector, view: &View, rows: Option<usize>) -> Result<Vector> {
         let entries = count(&view.sizes)?;
-        if entries > WIDEST {
+        if entries == 0 || entries > WIDEST {
             return Err(Error::refused(format!(
-                "{entries} entries, wanted at most {WIDEST}"
+                "{entries} entries, wanted 1 to {WIDEST}"
             )));
         }
         Ok(Vector {
@@ -1350,9 +1350,9 @@ impl<'m> Evaluation<'m> {
                 numbers,
             ))]);
         }
-        if entries > WIDEST {
+        if entries == 0 || entries > WIDEST {
             return Err(Error::refused(format!(
-                "{entries} entries, wanted at most {WIDEST}"
+                "{entries} entries, wanted 1 to {WIDEST}"
             )));
         }
         let (mut parts, mut rows) = (Vec::new(), None);
@@ -1370,6 +1370,7 @@ impl<'m> Evaluation<'m> {
                     }
                     parts.push(x.id);
                 }
+                Value::Constant(c) if c.numbers.is_empty() => {}
                 Value::Constant(c) => {
                     // Zero times an input is a vector too, to which the constant is added.
                     let n = c.numbers.len();
@@ -1535,9 +1536,9 @@ impl<'m> Evaluation<'m> {
                 if x.rows == Some(at) {
                     return Err(Error::refused("it would take some of the rows"));
                 }
-                if entries > WIDEST {
+                if entries == 0 || entries > WIDEST {
                     return Err(Error::refused(format!(
-                        "{entries} entries, wanted at most {WIDEST}"
+                        "{entries} entries, wanted 1 to {WIDEST}"
                     )));
                 }
                 let rows = x.rows.map(|rows| {

@@ -506,7 +506,19 @@ fn damaged_and_hostile_files_are_refused() {
         doubled
             .node("Tanh", &["d40"], "y")
             .refused()
-            .contains("wanted at most 65536")
+            .contains("wanted 1 to 65536")
+    );
+    // Nothing at all.
+    let none = with_weights().weight("none", &[0], &[]);
+    assert_eq!(
+        none.clone().node("Max", &["x", "none"], "y").refused(),
+        "the operator `Max` of node 0 `y`: the shapes [1, 3] and [0] do not fit each other"
+    );
+    let mut one = none.node("Max", &["x", "none"], "y");
+    one.graph().input[0] = info("x", 1, &[OPEN, 1]);
+    assert_eq!(
+        one.refused(),
+        "the operator `Max` of node 0 `y`: 0 entries, wanted 1 to 65536"
     );
     // Branches that double at each of forty nodes.
     let mut branched = with_weights()
