@@ -358,7 +358,7 @@ fn grouped(count: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Affine, Residual, Tensor};
+    use crate::model::{Affine, Dense, Residual, Tensor};
 
     #[test]
     fn digits_are_grouped() {
