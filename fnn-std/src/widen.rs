@@ -23,3 +23,8 @@ pub(crate) fn f16(bits: u16) -> f64 {
         exponent => (1024.0 + fraction) * 2f64.powi(exponent - 25),
     }
 }
+
+/// The bfloat16, the upper half of an `f32`, with these bits.
+pub(crate) fn bf16(bits: u16) -> f64 {
+    f32::from_bits(u32::from(bits) << 16).into()
+}

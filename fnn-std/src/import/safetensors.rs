@@ -12,7 +12,7 @@ use super::{
 use crate::{
     error::{Error, Result},
     model::{Model, Precision, Tensor},
-    widen::{each, f16},
+    widen::{bf16, each, f16},
 };
 
 /// Whether these bytes begin like a safetensors file: the length of a header, then the header, a
@@ -89,10 +89,7 @@ fn widened(name: &str, view: &TensorView<'_>) -> Result<(Tensor, Precision)> {
         Dtype::F64 => (each(data, f64::from_le_bytes), Precision::F64),
         Dtype::F32 => (each(data, |b| f32::from_le_bytes(b).into()), Precision::F32),
         Dtype::F16 => (each(data, |b| f16(u16::from_le_bytes(b))), Precision::F32),
-        Dtype::BF16 => (
-            each(data, |[a, b]| f32::from_le_bytes([0, 0, a, b]).into()),
-            Precision::F32,
-        ),
+        Dtype::BF16 => (each(data, |b| bf16(u16::from_le_bytes(b))), Precision::F32),
         other => {
             return Err(Error::refused(format!(
                 "the tensor `{name}` holds numbers of type {other:?}, wanted F64, F32, BF16 or F16"

@@ -12,7 +12,10 @@ use super::{
     proto,
     view::{Sizes, View, common, count},
 };
-use crate::error::{Error, Result};
+use crate::{
+    error::{Error, Result},
+    widen::{bf16, f16},
+};
 
 /// What the numbers of a tensor are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -189,8 +192,8 @@ impl Constant {
                 _ => {
                     fits(tensor.int32_data.len(), "are there")?;
                     let of_bits = |x: i32| match tensor.data_type {
-                        10 => half(x as u16),
-                        16 => brain(x as u16),
+                        10 => f16(x as u16),
+                        16 => bf16(x as u16),
                         _ => f64::from(x),
                     };
                     tensor.int32_data.iter().map(|&x| of_bits(x)).collect()
@@ -301,8 +304,8 @@ fn from_bytes(data_type: i32, bytes: &[u8]) -> Rc<[f64]> {
     match data_type {
         1 => each!(f32, f64::from),
         11 => each!(f64, |x| x),
-        10 => each!(u16, half),
-        16 => each!(u16, brain),
+        10 => each!(u16, f16),
+        16 => each!(u16, bf16),
         2 | 9 => each!(u8, f64::from),
         3 => each!(i8, f64::from),
         4 => each!(u16, f64::from),
@@ -312,23 +315,6 @@ fn from_bytes(data_type: i32, bytes: &[u8]) -> Rc<[f64]> {
         13 => each!(u64, |x| x as f64),
         _ => each!(i64, |x| x as f64),
     }
-}
-
-/// An IEEE-754 half-precision number from its bits.
-fn half(bits: u16) -> f64 {
-    let sign = if bits >> 15 == 1 { -1.0 } else { 1.0 };
-    let fraction = f64::from(bits & 0x3ff);
-    sign * match (bits >> 10) & 0x1f {
-        0 => fraction * 2.0_f64.powi(-24),
-        31 if fraction == 0.0 => f64::INFINITY,
-        31 => f64::NAN,
-        exponent => (1024.0 + fraction) * 2.0_f64.powi(i32::from(exponent) - 25),
-    }
-}
-
-/// A bfloat16, the upper half of an f32.
-fn brain(bits: u16) -> f64 {
-    f64::from(f32::from_bits(u32::from(bits) << 16))
 }
 
 /// The bytes of a tensor in a file beside the model. Only one inside the model's folder is read,
@@ -404,18 +390,15 @@ mod tests {
 
     #[test]
     fn halves_are_those_of_the_standard() {
-        assert_eq!(half(0x3c00), 1.0);
-        assert_eq!(half(0xc000), -2.0);
-        assert_eq!(half(0x0001), 2.0_f64.powi(-24));
-        assert_eq!(half(0x7bff), 65504.0);
-        assert_eq!(half(0x7c00), f64::INFINITY);
-        assert!(half(0x7c01).is_nan());
-        assert_eq!(brain(0x3f80), 1.0);
+        assert_eq!(f16(0x3c00), 1.0);
+        assert_eq!(f16(0xc000), -2.0);
+        assert_eq!(f16(0x0001), 2.0_f64.powi(-24));
+        assert_eq!(f16(0x7bff), 65504.0);
+        assert_eq!(f16(0x7c00), f64::INFINITY);
+        assert!(f16(0x7c01).is_nan());
+        assert_eq!(bf16(0x3f80), 1.0);
         for bits in (0..0x7c00).chain(0x8000..0xfc00) {
-            assert_eq!(
-                Format::F16.round(half(bits)).to_bits(),
-                half(bits).to_bits()
-            );
+            assert_eq!(Format::F16.round(f16(bits)).to_bits(), f16(bits).to_bits());
         }
         assert_eq!(Format::F16.round(1.0 + 2.0_f64.powi(-11)), 1.0);
         assert_eq!(
