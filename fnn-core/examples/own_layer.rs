@@ -31,7 +31,7 @@ impl Map for Quadratic {
     const POINT: usize = 2;
 
     fn value(&self, x: &[f32], y: &mut [f32]) {
-        if let (&[a, b], [y @ ..]) = (x, y) {
+        if let &[a, b] = x {
             y.copy_from_slice(&[a, b, a * a, a * b, b * b]);
         }
     }
