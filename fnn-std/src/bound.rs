@@ -28,6 +28,31 @@
 //!
 //! **Scaling.** ŝ = f̂′ t̂ rounded: e(s) = u |f̂′ t̂| + e(f′) |t̂| + |f′| e(t) + η.
 //!
+//! **Affine layers.** z = s x + t is a sum with one product, and the slope is f′ s, rounded.
+//!
+//! **Layer normalisation.** The errors go through its formulas operation by operation: that of a
+//! product as above, of a root e(a) / √a, of an inverse e(σ) / (σ (σ − e(σ))), each with a rounding of
+//! its own. That the mean and the deviation are made of the same entries is not used, so that the
+//! bound is generous where the inputs have errors already.
+//!
+//! **Softmax.** It does not depend on what is subtracted from all entries. So entry k of its exponents
+//! is off by gₖ = e(xₖ) + u |xₖ − m|, the exponential by ρₖ = exp(gₖ) − 1 + a u of itself and η, the
+//! sum by D = Σ yₖ ρₖ + γₙ of itself, and y by (ρ + D) / (1 − D) + u. This is generous where y is near
+//! 1: what an entry does to itself above and below is counted twice.
+//!
+//! **Derivatives as matrices.** Applied to a tangent or a cotangent in floating point, the derivative D
+//! of a layer does what a matrix D + Δ does exactly, with |Δ| ≤ E and Δ another one for each column,
+//! and an underflow that is added. An entry of D is a sum of terms, each of which takes part in no
+//! more than m roundings until it is in an entry of the product: E = γₘ (sum of their magnitudes) + e(D),
+//! e(D) what the errors of the numbers do that D is made of. For the derivatives of layer
+//! normalisation, sᵢ/σ (δᵢₖ − 1/n − nᵢ nₖ/n), and of softmax, yᵢ (δᵢₖ − yₖ), m is n + 10 and n + 5,
+//! here and in the reference, forward and in reverse. Layers one after the other have
+//! (D₂ + Δ₂) (D₁ + Δ₁), so that E = |D₂| E₁ + E₂ (|D₁| + E₁); branches stand on top of each other;
+//! the way past layers adds the identity. So composite layers are matrices too, with the E of every
+//! order inside them. That is generous: in the inner layers it is |D₂| |D₁| that is multiplied by u,
+//! where the signs of one order would cancel; and rounding is counted once in E and once for the
+//! product.
+//!
 //! The Jacobian is multiplied together in the order of accumulation that is asked for; the bound
 //! belongs to that order.
 //!
@@ -38,7 +63,7 @@
 use crate::{
     activation::Activation,
     error::{Error, Result},
-    model::{Dense, Model, Precision},
+    model::{Layer, LayerNorm, Model, Precision},
     order::Order,
     reference,
 };
@@ -132,6 +157,12 @@ impl Arithmetic {
         (slope * t, rounding + moved + self.smallest())
     }
 
+    /// What so many roundings may do to a term of a sum, as a share of it.
+    fn gamma(self, roundings: usize) -> f64 {
+        let share = roundings as f64 * self.unit();
+        share / (1.0 - share)
+    }
+
     /// The product of two matrices, row by row.
     fn product(self, left: &Matrix, right: &Matrix) -> Matrix {
         let columns = right.first().map_or(0, Vec::len);
@@ -144,6 +175,359 @@ impl Arithmetic {
         };
         left.iter().map(row).collect()
     }
+
+    /// The value of an activation and its slope at a sum.
+    fn activated(self, activation: Activation, (z, e_z): Number) -> (Number, Number) {
+        let (f, slope) = reference::activate(activation, z);
+        let (second, jump) = curvature(activation, z, 2.0 * e_z);
+        let moved = second * e_z + jump;
+        let own = self.activations * self.unit();
+        (
+            (f, own * f.abs().max(0.125) + (slope.abs() + moved) * e_z),
+            (slope, own * slope.abs().max(0.5) + moved),
+        )
+    }
+
+    /// Those of many; the sums are put down.
+    fn activate(
+        self,
+        activation: Activation,
+        z: impl Iterator<Item = Number>,
+        sums: &mut Vec<Sum>,
+    ) -> (Vec<Number>, Vec<Number>) {
+        z.map(|z| {
+            sums.push((activation, z.0));
+            self.activated(activation, z)
+        })
+        .unzip()
+    }
+
+    /// What layers one after the other make of an input.
+    fn chain(
+        self,
+        layers: &[Layer],
+        mut x: Vec<Number>,
+        sums: &mut Vec<Sum>,
+    ) -> (Vec<Number>, Vec<Point>) {
+        let mut points = Vec::new();
+        for layer in layers {
+            let (y, point) = self.step(layer, x, sums);
+            x = y;
+            points.push(point);
+        }
+        (x, points)
+    }
+
+    /// What a layer makes of its input.
+    fn step(self, layer: &Layer, x: Vec<Number>, sums: &mut Vec<Sum>) -> (Vec<Number>, Point) {
+        match layer {
+            Layer::Dense(dense) => {
+                let rows = dense.rows().zip(dense.bias()).map(|(row, &bias)| {
+                    let terms = row.iter().zip(&x);
+                    let terms = terms.map(|(&w, &x)| (self.given(w), x));
+                    self.sum(self.given(bias), terms)
+                });
+                let (y, slopes) = self.activate(dense.activation(), rows, sums);
+                (y, Point::Slopes(slopes))
+            }
+            Layer::Affine(affine) => {
+                let factors = affine.scale().iter().zip(affine.shift());
+                let entries = x.iter().zip(factors).map(|(&x, (&scale, &shift))| {
+                    self.sum(self.given(shift), [(self.given(scale), x)].into_iter())
+                });
+                let (y, mut slopes) = self.activate(affine.activation(), entries, sums);
+                for (slope, &scale) in slopes.iter_mut().zip(affine.scale()) {
+                    *slope = self.scaled(*slope, self.given(scale));
+                }
+                (y, Point::Slopes(slopes))
+            }
+            Layer::LayerNorm(norm) => {
+                let (factor, normalised) = self.normalise(norm, &x);
+                let factors = norm.scale().iter().zip(norm.shift());
+                let entries = normalised.iter().zip(factors);
+                let entries = entries.map(|(&n, (&scale, &shift))| {
+                    self.sum(self.given(shift), [(self.given(scale), n)].into_iter())
+                });
+                (entries.collect(), Point::Normalised(factor, normalised))
+            }
+            Layer::Softmax(_) => {
+                let y = self.softmax(&x);
+                (y.clone(), Point::Softmax(y))
+            }
+            Layer::Select(select) => (x[select.range()].to_vec(), Point::Inside(Vec::new())),
+            Layer::Residual(residual) => {
+                let (inside, points) = self.chain(residual.layers(), x.clone(), sums);
+                let one = (1.0, 0.0);
+                let both = x.iter().zip(&inside);
+                let y = both.map(|(&x, &g)| self.sum(x, [(one, g)].into_iter()));
+                (y.collect(), Point::Inside(vec![points]))
+            }
+            Layer::Concat(concat) => {
+                let branches = concat.branches().iter();
+                let (y, points): (Vec<_>, _) = branches
+                    .map(|branch| self.chain(branch, x.clone(), sums))
+                    .unzip();
+                (y.concat(), Point::Inside(points))
+            }
+        }
+    }
+
+    /// 1 / √(v + ε) and the normalised entries.
+    fn normalise(self, norm: &LayerNorm, x: &[Number]) -> (Number, Vec<Number>) {
+        let (u, n) = (self.unit(), x.len() as f64);
+        let one = (1.0, 0.0);
+        let divided = |(sum, e): Number| {
+            let e = e / n;
+            (sum / n, e + u * ((sum / n).abs() + e) + self.smallest())
+        };
+        let mean = divided(self.sum((0.0, 0.0), x.iter().map(|&x| (one, x))));
+        let minus = (-1.0, 0.0);
+        let centred = x.iter().map(|&x| self.sum(x, [(minus, mean)].into_iter()));
+        let centred: Vec<Number> = centred.collect();
+        let squares = self.sum((0.0, 0.0), centred.iter().map(|&c| (c, c)));
+        let epsilon = self.given(norm.epsilon());
+        let (variance, e_variance) = self.sum(epsilon, [(one, divided(squares))].into_iter());
+        let deviation = variance.sqrt();
+        let e_deviation = e_variance / deviation;
+        let e_deviation = e_deviation + u * (deviation + e_deviation);
+        // The least that it may be; at zero and below nothing is known.
+        let least = (deviation - e_deviation).max(0.0);
+        let e_factor = e_deviation / (deviation * least) + u / least;
+        let factor = (deviation.recip(), e_factor);
+        let normalised = centred.iter().map(|&c| self.scaled(factor, c));
+        (factor, normalised.collect())
+    }
+
+    fn softmax(self, x: &[Number]) -> Vec<Number> {
+        let (u, eta, n) = (self.unit(), self.smallest(), x.len());
+        let largest = x.iter().map(|x| x.0).fold(f64::NEG_INFINITY, f64::max);
+        let powers: Vec<f64> = x.iter().map(|x| (x.0 - largest).exp()).collect();
+        let sum: f64 = powers.iter().sum();
+        // The largest entry here and the one that is subtracted differ by no more than this.
+        let moved = x.iter().map(|x| x.1).fold(0.0, f64::max);
+        let shares = x.iter().zip(&powers).map(|(&(x, e), p)| {
+            let exponent = e + u * ((x - largest).abs() + e + moved);
+            let own = self.activations * u;
+            (p / sum, exponent.exp_m1() + own * exponent.exp())
+        });
+        let shares: Vec<Number> = shares.collect();
+        let weighted: f64 = shares.iter().map(|(y, rho)| y * rho).sum();
+        // One of the exponentials is 1, or nearly.
+        let below = weighted + self.gamma(n) * (1.0 + weighted) + 2.0 * n as f64 * eta;
+        let entry = |(y, rho): Number| {
+            let error = (rho + below) / (1.0 - below).max(0.0);
+            (y, y * (error + u * (1.0 + error)) + 3.0 * eta)
+        };
+        shares.into_iter().map(entry).collect()
+    }
+
+    /// The derivative of a layer there.
+    fn derivative(self, layer: &Layer, point: &Point) -> Derivative {
+        match (layer, point) {
+            (Layer::Dense(dense), Point::Slopes(slopes)) => {
+                let row = |row: &[f64]| row.iter().map(|&w| self.given(w)).collect();
+                Derivative::Dense(dense.rows().map(row).collect(), slopes.clone())
+            }
+            (_, Point::Slopes(slopes)) => Derivative::Diagonal(slopes.clone()),
+            (Layer::LayerNorm(norm), Point::Normalised(factor, normalised)) => {
+                self.normalised(norm, *factor, normalised)
+            }
+            (_, Point::Softmax(y)) => {
+                let gamma = self.gamma(y.len() + 5);
+                let entry = |i: usize, k: usize| {
+                    let ((a, e_a), (b, e_b)) = (y[i], y[k]);
+                    let same = f64::from(i == k);
+                    let size = (a + e_a) * (same + b + e_b);
+                    let moved = e_a * (same - b).abs() + (a + e_a) * e_b;
+                    (a * (same - b), gamma * size + moved)
+                };
+                let underflow = (y.len() + 2) as f64 * self.smallest();
+                Derivative::Matrix(square(y.len(), entry), underflow)
+            }
+            (Layer::Residual(residual), Point::Inside(points)) => {
+                let layers = residual.layers().iter();
+                let (mut matrix, underflow) = self.composed(layers, &points[0]);
+                for (i, row) in matrix.iter_mut().enumerate() {
+                    for (k, (d, e)) in row.iter_mut().enumerate() {
+                        let size = d.abs() + *e + f64::from(i == k);
+                        *e += self.unit() * size;
+                        *d += f64::from(i == k);
+                    }
+                }
+                Derivative::Matrix(matrix, underflow)
+            }
+            (Layer::Concat(concat), Point::Inside(points)) => {
+                let branches = concat.branches();
+                // In reverse what comes out of the branches is added.
+                let gamma = self.gamma(branches.len());
+                let (mut matrix, mut underflow) = (Matrix::new(), 0.0);
+                for (branch, points) in branches.iter().zip(points) {
+                    let (part, its) = self.composed(branch.iter(), points);
+                    matrix.extend(part);
+                    underflow += its;
+                }
+                for (d, e) in matrix.iter_mut().flatten() {
+                    *e += gamma * (d.abs() + *e);
+                }
+                Derivative::Matrix(matrix, underflow)
+            }
+            // A selection, which rounds nothing.
+            _ => {
+                let range = match layer {
+                    Layer::Select(select) => select.range(),
+                    _ => 0..layer.outputs(),
+                };
+                let row = |at| (0..layer.inputs()).map(move |k| (f64::from(k == at), 0.0));
+                Derivative::Matrix(range.map(|at| row(at).collect()).collect(), 0.0)
+            }
+        }
+    }
+
+    fn normalised(self, norm: &LayerNorm, (f, e_f): Number, normalised: &[Number]) -> Derivative {
+        let count = normalised.len() as f64;
+        let gamma = self.gamma(normalised.len() + 10);
+        let scale: Vec<Number> = norm.scale().iter().map(|&s| self.given(s)).collect();
+        let entry = |i: usize, k: usize| {
+            let ((s, e_s), (a, e_a), (b, e_b)) = (scale[i], normalised[i], normalised[k]);
+            let same = f64::from(i == k);
+            let inner = same - 1.0 / count - a * b / count;
+            let e_inner = (e_a * (b.abs() + e_b) + a.abs() * e_b) / count;
+            let largest = same + 1.0 / count + (a.abs() + e_a) * (b.abs() + e_b) / count;
+            let size = (s.abs() + e_s) * (f + e_f) * largest;
+            let moved = e_s * (f + e_f) * largest + s.abs() * (e_f * largest + f * e_inner);
+            (s * f * inner, gamma * size + moved)
+        };
+        let most = |numbers: &[Number]| {
+            let sizes = numbers.iter().map(|(x, e)| x.abs() + e);
+            sizes.fold(0.0, f64::max)
+        };
+        // Each of the products on the way may underflow, and is multiplied by what follows it.
+        let follows = (1.0 + most(&scale)) * (1.0 + f + e_f) * (1.0 + most(normalised));
+        let underflow = (count + 4.0) * follows * self.smallest();
+        Derivative::Matrix(square(normalised.len(), entry), underflow)
+    }
+
+    /// The derivative of layers one after the other as one matrix, for every order, and what
+    /// underflow adds to an entry of its product.
+    fn composed<'a>(
+        self,
+        layers: impl Iterator<Item = &'a Layer>,
+        points: &[Point],
+    ) -> (Matrix, f64) {
+        let matrices = layers.zip(points).map(|(layer, point)| {
+            let derivative = self.derivative(layer, point);
+            self.in_any_order(derivative)
+        });
+        let compose = |(first, a): (Matrix, f64), (second, b): (Matrix, f64)| {
+            let forward = longest_row(&second) * a + b;
+            let reverse = longest_row(&transposed(&first)) * b + a;
+            let columns = transposed(&first);
+            let entry = |row: &[Number], column: &[Number]| {
+                let terms = row.iter().zip(column);
+                terms.fold((0.0, 0.0), |(sum, error), (&(w, e_w), &(t, e_t))| {
+                    let moved = w.abs() * e_t + e_w * (t.abs() + e_t);
+                    (sum + w * t, error + moved)
+                })
+            };
+            let row = |row: &Vec<Number>| columns.iter().map(|c| entry(row, c)).collect();
+            let product = second.iter().map(row).collect();
+            (product, forward.max(reverse))
+        };
+        matrices.reduce(compose).unwrap_or_default()
+    }
+
+    /// A derivative as one matrix, with the roundings of either order in its errors.
+    fn in_any_order(self, derivative: Derivative) -> (Matrix, f64) {
+        match derivative {
+            Derivative::Matrix(matrix, underflow) => (matrix, underflow),
+            Derivative::Diagonal(slopes) => {
+                let u = self.unit();
+                let entry = |i: usize, k: usize| match slopes[i] {
+                    (d, e) if i == k => (d, e + u * (d.abs() + e)),
+                    _ => (0.0, 0.0),
+                };
+                (square(slopes.len(), entry), self.smallest())
+            }
+            Derivative::Dense(mut weights, slopes) => {
+                let columns = transposed(&weights);
+                let terms = weights.len().max(columns.len());
+                let steepest = slopes.iter().map(|(d, e)| d.abs() + e).fold(0.0, f64::max);
+                let follows = (1.0 + steepest) * (1.0 + longest_row(&columns));
+                let gamma = self.gamma(terms + 1);
+                for number in weights.iter_mut().flatten() {
+                    number.1 += gamma * (number.0.abs() + number.1);
+                }
+                self.scale_rows(&mut weights, &slopes);
+                (weights, (terms + 1) as f64 * follows * self.smallest())
+            }
+        }
+    }
+
+    fn scale_rows(self, matrix: &mut Matrix, slopes: &[Number]) {
+        for (row, &slope) in matrix.iter_mut().zip(slopes) {
+            for number in row {
+                *number = self.scaled(slope, *number);
+            }
+        }
+    }
+
+    /// The derivative with nothing before it and nothing after it.
+    fn alone(self, derivative: &Derivative) -> Matrix {
+        match derivative {
+            Derivative::Dense(weights, slopes) => {
+                let mut matrix = weights.clone();
+                self.scale_rows(&mut matrix, slopes);
+                matrix
+            }
+            Derivative::Diagonal(slopes) => {
+                let entry = |i: usize, k: usize| if i == k { slopes[i] } else { (0.0, 0.0) };
+                square(slopes.len(), entry)
+            }
+            Derivative::Matrix(matrix, underflow) => underflowed(matrix.clone(), *underflow),
+        }
+    }
+
+    /// Tangents after a layer from those before it.
+    fn forward(self, derivative: &Derivative, mut tangents: Matrix) -> Matrix {
+        match derivative {
+            Derivative::Dense(weights, slopes) => {
+                tangents = self.product(weights, &tangents);
+                self.scale_rows(&mut tangents, slopes);
+                tangents
+            }
+            Derivative::Diagonal(slopes) => {
+                self.scale_rows(&mut tangents, slopes);
+                tangents
+            }
+            Derivative::Matrix(matrix, underflow) => {
+                underflowed(self.product(matrix, &tangents), *underflow)
+            }
+        }
+    }
+
+    /// Cotangents before a layer from those after it.
+    fn reverse(self, derivative: &Derivative, mut cotangents: Matrix) -> Matrix {
+        let scale = |cotangents: &mut Matrix, slopes: &[Number]| {
+            for row in cotangents {
+                for (number, &slope) in row.iter_mut().zip(slopes) {
+                    *number = self.scaled(slope, *number);
+                }
+            }
+        };
+        match derivative {
+            Derivative::Dense(weights, slopes) => {
+                scale(&mut cotangents, slopes);
+                self.product(&cotangents, weights)
+            }
+            Derivative::Diagonal(slopes) => {
+                scale(&mut cotangents, slopes);
+                cotangents
+            }
+            Derivative::Matrix(matrix, underflow) => {
+                underflowed(self.product(&cotangents, matrix), *underflow)
+            }
+        }
+    }
 }
 
 /// A number and a bound of its error.
@@ -152,69 +536,87 @@ type Number = (f64, f64);
 /// Row by row.
 type Matrix = Vec<Vec<Number>>;
 
-/// What a dense layer makes of its input.
-struct Step {
-    /// The sums.
-    z: Vec<f64>,
-    /// f(z).
-    y: Vec<Number>,
-    /// f′(z).
-    slopes: Vec<Number>,
+/// An activation and where it is taken.
+type Sum = (Activation, f64);
+
+/// What the derivative of a layer is made of.
+enum Point {
+    /// f′ of a dense layer, f′ s of an affine one.
+    Slopes(Vec<Number>),
+    /// 1 / √(v + ε) and the normalised entries.
+    Normalised(Number, Vec<Number>),
+    /// The result.
+    Softmax(Vec<Number>),
+    /// Those of the layers inside, branch by branch.
+    Inside(Vec<Vec<Self>>),
+}
+
+/// The derivative of a layer.
+enum Derivative {
+    /// Weights, the rows of which are scaled by slopes.
+    Dense(Matrix, Vec<Number>),
+    /// Factors of the entries.
+    Diagonal(Vec<Number>),
+    /// Any other, the errors being those of every order, and what underflow adds to an entry of a
+    /// product with it.
+    Matrix(Matrix, f64),
+}
+
+fn square(size: usize, entry: impl Fn(usize, usize) -> Number) -> Matrix {
+    let row = |i| (0..size).map(|k| entry(i, k)).collect();
+    (0..size).map(row).collect()
+}
+
+fn transposed(matrix: &Matrix) -> Matrix {
+    let columns = matrix.first().map_or(0, Vec::len);
+    let column = |k| matrix.iter().map(|row| row[k]).collect();
+    (0..columns).map(column).collect()
+}
+
+/// The largest sum of the magnitudes in a row.
+fn longest_row(matrix: &Matrix) -> f64 {
+    let rows = matrix.iter().map(|row| row.iter());
+    rows.map(|row| row.map(|(d, e)| d.abs() + e).sum())
+        .fold(0.0, f64::max)
+}
+
+fn underflowed(mut matrix: Matrix, underflow: f64) -> Matrix {
+    for (_, e) in matrix.iter_mut().flatten() {
+        *e += underflow;
+    }
+    matrix
 }
 
 /// The bound for an evaluation of `model` at `x`.
 ///
 /// # Errors
-/// A model with a layer that is not dense; an `x` that is not as long as the model has inputs.
+/// An `x` that is not as long as the model has inputs.
 pub fn bound(model: &Model, x: &[f64], arithmetic: Arithmetic) -> Result<Bound> {
-    let layers = dense(model)?;
-    check(model, x)?;
-    let steps = steps(&layers, x, arithmetic);
-    let shape = model.shape();
-    let (depth, cut) = (layers.len(), arithmetic.order.cut(&shape, x.len()));
-    let weights = |layer: usize| -> Matrix {
-        let row = |row: &[f64]| row.iter().map(|&w| arithmetic.given(w)).collect();
-        layers[layer].rows().map(row).collect()
+    let (value, points) = evaluated(model, x, arithmetic, &mut Vec::new())?;
+    let layers = model.layers().iter().zip(&points);
+    let derivatives = layers.map(|(layer, point)| arithmetic.derivative(layer, point));
+    let derivatives: Vec<Derivative> = derivatives.collect();
+    let cut = arithmetic.order.cut(&model.shape(), x.len());
+    let (before, after) = derivatives.split_at(cut);
+    // Tangents through the layers up to the cut; with no product for the first one.
+    let tangents = before.split_first().map(|(first, others)| {
+        let first = arithmetic.alone(first);
+        others
+            .iter()
+            .fold(first, |tangents, d| arithmetic.forward(d, tangents))
+    });
+    // Cotangents through the others, with none for the last one.
+    let cotangents = after.split_last().map(|(last, others)| {
+        let last = arithmetic.alone(last);
+        let others = others.iter().rev();
+        others.fold(last, |cotangents, d| arithmetic.reverse(d, cotangents))
+    });
+    let jacobian = match (cotangents, tangents) {
+        (Some(cotangents), Some(tangents)) => arithmetic.product(&cotangents, &tangents),
+        (one, other) => one.or(other).unwrap_or_default(),
     };
-    let scale_rows = |matrix: &mut Matrix, slopes: &[Number]| {
-        for (row, &slope) in matrix.iter_mut().zip(slopes) {
-            for number in row {
-                *number = arithmetic.scaled(slope, *number);
-            }
-        }
-    };
-
-    // Tangents through the first layers; with no product for the first one.
-    let mut tangents = weights(0);
-    if cut > 0 {
-        scale_rows(&mut tangents, &steps[0].slopes);
-    }
-    for layer in 1..cut {
-        tangents = arithmetic.product(&weights(layer), &tangents);
-        scale_rows(&mut tangents, &steps[layer].slopes);
-    }
-    // Cotangents through the others, with none for the last one, and what joins them.
-    let jacobian = if cut == depth {
-        tangents
-    } else {
-        let mut cotangents = weights(depth - 1);
-        scale_rows(&mut cotangents, &steps[depth - 1].slopes);
-        for layer in (cut..depth - 1).rev() {
-            for row in &mut cotangents {
-                for (number, &slope) in row.iter_mut().zip(&steps[layer].slopes) {
-                    *number = arithmetic.scaled(slope, *number);
-                }
-            }
-            cotangents = arithmetic.product(&cotangents, &weights(layer));
-        }
-        if cut > 0 {
-            cotangents = arithmetic.product(&cotangents, &tangents);
-        }
-        cotangents
-    };
-    let errors = |row: &[Number]| row.iter().map(|&(_, e)| 1.01 * e).collect();
     Ok(Bound {
-        value: steps.last().map_or_else(Vec::new, |step| errors(&step.y)),
+        value: errors(&value),
         jacobian: jacobian.iter().map(|row| errors(row)).collect(),
     })
 }
@@ -224,48 +626,44 @@ pub fn bound(model: &Model, x: &[f64], arithmetic: Arithmetic) -> Result<Bound> 
 /// # Errors
 /// As [`bound`].
 pub fn value_bound(model: &Model, x: &[f64], arithmetic: Arithmetic) -> Result<Vec<f64>> {
-    let layers = dense(model)?;
-    check(model, x)?;
-    let steps = steps(&layers, x, arithmetic);
-    let last = steps.last().map_or(&[][..], |step| &step.y);
-    Ok(last.iter().map(|&(_, e)| 1.01 * e).collect())
+    let (value, _) = evaluated(model, x, arithmetic, &mut Vec::new())?;
+    Ok(errors(&value))
 }
 
 /// For each neuron with a kink, or with a step in its curvature, on which side of it the sum is at
-/// `x`. Where two inputs have the same sides the model is smooth between them, unless a sum turns
-/// back in between.
+/// `x`, those inside composite layers too. Where two inputs have the same sides the model is smooth
+/// between them, unless a sum turns back in between.
 ///
 /// # Errors
 /// As [`bound`].
 pub fn sides(model: &Model, x: &[f64]) -> Result<Vec<i8>> {
-    let layers = dense(model)?;
-    check(model, x)?;
-    let steps = steps(&layers, x, Arithmetic::of_reference());
-    let of = steps.iter().zip(&layers).flat_map(|(step, layer)| {
-        let side = |&z: &f64| match layer.activation() {
-            Activation::Relu
-            | Activation::LeakyRelu(_)
-            | Activation::Elu(_)
-            | Activation::Selu
-            | Activation::Softsign => i8::from(z > 0.0),
-            Activation::Clip { low, high } => i8::from(z > high) - i8::from(z < low),
-            Activation::HardSigmoid | Activation::HardSwish => {
-                i8::from(z > 3.0) - i8::from(z < -3.0)
-            }
-            _ => 0,
-        };
-        step.z.iter().map(side).collect::<Vec<_>>()
-    });
-    Ok(of.collect())
+    let mut sums = Vec::new();
+    evaluated(model, x, Arithmetic::of_reference(), &mut sums)?;
+    let side = |(activation, z): Sum| match activation {
+        Activation::Relu
+        | Activation::LeakyRelu(_)
+        | Activation::Elu(_)
+        | Activation::Selu
+        | Activation::Softsign => i8::from(z > 0.0),
+        Activation::Clip { low, high } => i8::from(z > high) - i8::from(z < low),
+        Activation::HardSigmoid | Activation::HardSwish => i8::from(z > 3.0) - i8::from(z < -3.0),
+        _ => 0,
+    };
+    Ok(sums.into_iter().map(side).collect())
 }
 
-fn dense(model: &Model) -> Result<Vec<&Dense>> {
-    model.as_dense().ok_or_else(|| {
-        Error::refused("a layer that is not dense, for which no bound of the error is derived yet")
-    })
+/// The errors, one per cent larger.
+fn errors(numbers: &[Number]) -> Vec<f64> {
+    numbers.iter().map(|&(_, e)| 1.01 * e).collect()
 }
 
-fn check(model: &Model, x: &[f64]) -> Result<()> {
+/// The value, what the derivatives of the layers are made of, and all sums.
+fn evaluated(
+    model: &Model,
+    x: &[f64],
+    arithmetic: Arithmetic,
+    sums: &mut Vec<Sum>,
+) -> Result<(Vec<Number>, Vec<Point>)> {
     if x.len() != model.inputs() {
         return Err(Error::refused(format!(
             "{} inputs, wanted {}",
@@ -273,39 +671,10 @@ fn check(model: &Model, x: &[f64]) -> Result<()> {
             model.inputs()
         )));
     }
-    Ok(())
+    let x = x.iter().map(|&x| arithmetic.given(x)).collect();
+    Ok(arithmetic.chain(model.layers(), x, sums))
 }
 
-/// Values and slopes, layer by layer.
-fn steps(layers: &[&Dense], x: &[f64], arithmetic: Arithmetic) -> Vec<Step> {
-    let u = arithmetic.unit();
-    let mut y: Vec<Number> = x.iter().map(|&x| arithmetic.given(x)).collect();
-    let mut steps = Vec::new();
-    for layer in layers {
-        let mut step = Step {
-            z: Vec::new(),
-            y: Vec::new(),
-            slopes: Vec::new(),
-        };
-        for (weight, &bias) in layer.rows().zip(layer.bias()) {
-            let terms = weight.iter().zip(&y);
-            let terms = terms.map(|(&w, &y)| (arithmetic.given(w), y));
-            let (z, e_z) = arithmetic.sum(arithmetic.given(bias), terms);
-            let (f, slope) = reference::activate(layer.activation(), z);
-            let (second, jump) = curvature(layer.activation(), z, 2.0 * e_z);
-            let moved = second * e_z + jump;
-            let own = arithmetic.activations * u;
-            step.z.push(z);
-            step.y
-                .push((f, own * f.abs().max(0.125) + (slope.abs() + moved) * e_z));
-            step.slopes
-                .push((slope, own * slope.abs().max(0.5) + moved));
-        }
-        y.clone_from(&step.y);
-        steps.push(step);
-    }
-    steps
-}
 /// A bound of |f″|, and the step of f′ at a kink that is closer to z than `reach`.
 fn curvature(activation: Activation, z: f64, reach: f64) -> (f64, f64) {
     let second = match activation {

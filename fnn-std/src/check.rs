@@ -33,7 +33,7 @@ use crate::{
     error::{Error, Result},
     evaluator::{Evaluator, Float},
     file, html, import,
-    model::{Model, Precision},
+    model::{Layer, Model, Precision},
     order::Order,
     reference::{self, Evaluation},
 };
@@ -543,8 +543,7 @@ impl Data<'_> {
     /// Central differences with their error bars, and where a kink is too near for them.
     fn differences(&self, reference: &[Evaluation]) -> Result<(Table, Vec<Vec<bool>>)> {
         let (inputs, outputs) = (self.model.inputs(), self.model.outputs());
-        let layers = self.model.as_dense().unwrap_or_default();
-        let is_smooth = layers.iter().all(|layer| is_smooth(layer.activation()));
+        let is_smooth = are_smooth(self.model.layers());
         let mut table = Table {
             numbers: Vec::new(),
             errors: Vec::new(),
@@ -641,6 +640,18 @@ impl Data<'_> {
         };
         Ok(Some(before.iter().zip(&after).map(quotient).collect()))
     }
+}
+
+/// Whether no activation of these layers, or of those inside them, has a kink.
+fn are_smooth(layers: &[Layer]) -> bool {
+    layers.iter().all(|layer| {
+        let own = match layer {
+            Layer::Dense(dense) => is_smooth(dense.activation()),
+            Layer::Affine(affine) => is_smooth(affine.activation()),
+            _ => true,
+        };
+        own && layer.inside().into_iter().all(are_smooth)
+    })
 }
 
 /// The steps of the central differences, as powers of one half of the scale of an input: each is a
