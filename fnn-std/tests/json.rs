@@ -2,7 +2,13 @@
 
 use std::{fs, path::PathBuf};
 
-use fnn_std::{Activation, Model, Precision, export, import, model::Layer, reference};
+use fnn_std::{
+    Activation, Evaluator, Float, Model, Order, Precision,
+    bound::{Arithmetic, bound},
+    export, import,
+    model::Layer,
+    reference,
+};
 use serde_json::{Value, json};
 
 fn data(name: &str) -> PathBuf {
@@ -204,6 +210,31 @@ fn examples_by_hand_are_what_they_say() {
     let dense = concat.branches()[0][1].as_dense().unwrap();
     assert_eq!(dense.rows().next().unwrap(), [1.0, 0.0, f64::from(0.1f32)]);
     assert_eq!(dense.name(), "layers[0].branches[0][1]");
+    for x in [[0.3, -0.8, 0.5, 1.0], [-2.0, 0.1, 0.7, -0.4]] {
+        near_the_reference::<f32>(&model, &x);
+        near_the_reference::<f64>(&model, &x);
+    }
+}
+
+/// Value and Jacobian of the evaluator are those of the reference, within the errors of both.
+fn near_the_reference<T: Float>(model: &Model, x: &[f64]) {
+    let (inputs, outputs) = (model.inputs(), model.outputs());
+    let (mut value, mut jacobian) = (vec![T::ZERO; outputs], vec![T::ZERO; outputs * inputs]);
+    let x_t: Vec<T> = x.iter().map(|&x| T::from_f64(x)).collect();
+    let mut evaluator = Evaluator::<T>::new(model).unwrap();
+    evaluator.evaluate(&x_t, &mut value, &mut jacobian).unwrap();
+    let reference = reference::evaluate(model, x).unwrap();
+    let ours = bound(model, x, Arithmetic::new(T::PRECISION, Order::Auto)).unwrap();
+    let its = bound(model, x, Arithmetic::of_reference()).unwrap();
+    let found = value.iter().chain(&jacobian).map(|x| x.to_f64());
+    let wanted = [reference.value, reference.jacobian.concat()].concat();
+    let ours = [ours.value, ours.jacobian.concat()].concat();
+    let its = [its.value, its.jacobian.concat()].concat();
+    for ((found, wanted), (ours, its)) in found.zip(wanted).zip(ours.iter().zip(its)) {
+        let allowed = ours + its;
+        assert!(allowed < 1e-3, "{allowed:e}");
+        assert!((found - wanted).abs() <= allowed, "{found}, not {wanted}");
+    }
 }
 
 /// A model of these layers.

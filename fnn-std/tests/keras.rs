@@ -27,7 +27,9 @@ use std::{
 };
 
 use fnn_std::{
-    Activation, Evaluator, Model, Precision, Rows, import,
+    Activation, Evaluator, Float, Model, Order, Precision, Rows,
+    bound::{Arithmetic, value_bound},
+    import,
     model::Layer,
     reference::{self, activate},
 };
@@ -153,6 +155,17 @@ fn after(layer: &Layer, x: Vec<(f64, f64)>, u: f64) -> Vec<(f64, f64)> {
     }
 }
 
+/// The outputs that the evaluator gives, and how far they may be from the exact ones.
+fn evaluated<T: Float>(model: &Model, x: &[f64]) -> Vec<(f64, f64)> {
+    let mut y = vec![T::ZERO; model.outputs()];
+    let x_t: Vec<T> = x.iter().map(|&x| T::from_f64(x)).collect();
+    let mut evaluator = Evaluator::<T>::new(model).unwrap();
+    evaluator.value(&x_t, &mut y).unwrap();
+    let arithmetic = Arithmetic::new(T::PRECISION, Order::Auto);
+    let errors = value_bound(model, x, arithmetic).unwrap();
+    y.iter().map(|y| y.to_f64()).zip(errors).collect()
+}
+
 /// Compares what the model in `name` gives with what Keras gave, and says how much of the bound was
 /// needed at worst.
 fn check(name: &str, model: &Model) {
@@ -169,6 +182,7 @@ fn check(name: &str, model: &Model) {
     let mut worst = 0f64;
     for (row, (x, expected)) in inputs.iter().zip(outputs.iter()).enumerate() {
         let y = reference::evaluate(model, x).unwrap().value;
+        let ours = [evaluated::<f32>(model, x), evaluated::<f64>(model, x)];
         let bounds = through(model.layers(), x.iter().map(|&x| (x, 0.0)).collect(), u);
         assert_eq!(y.len(), expected.len());
         for (i, ((y, expected), (_, bound))) in y.iter().zip(expected).zip(bounds).enumerate() {
@@ -178,6 +192,13 @@ fn check(name: &str, model: &Model) {
                 needed <= 1.0,
                 "{name}, row {row}, output {i}: {y}, not {expected} ± {bound:e}"
             );
+            for found in &ours {
+                let (found, own) = found[i];
+                assert!(
+                    (found - expected).abs() <= bound + own,
+                    "{name}, row {row}, output {i}: {found}, not {expected} ± {bound:e} ± {own:e}"
+                );
+            }
         }
     }
     println!("{name}: {worst:.3} of the bound");
