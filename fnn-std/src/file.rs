@@ -7,7 +7,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use tempfile::NamedTempFile;
+use tempfile::{NamedTempFile, TempDir};
 
 use crate::error::{Error, Result};
 
@@ -147,6 +147,90 @@ impl Write for Draft {
 
     fn flush(&mut self) -> io::Result<()> {
         self.file.flush()
+    }
+}
+
+/// A folder that is being written. It gets its name with [`finish`](Self::finish), and what had the
+/// name before is removed; if it is dropped before, nothing is left of it and what had the name
+/// before is untouched.
+#[derive(Debug)]
+pub(crate) struct DraftFolder {
+    /// The name as it was given.
+    path: PathBuf,
+    /// The same folder with all links followed.
+    target: PathBuf,
+    /// A folder beside it that holds the new one, and the old one while they change places.
+    beside: TempDir,
+}
+
+impl DraftFolder {
+    /// Starts a folder that will be called `path`.
+    pub(crate) fn new(path: &Path) -> Result<Self> {
+        let cannot = |e| Error::system("write", path, e);
+        let target = match fs::symlink_metadata(path) {
+            Ok(_) => fs::canonicalize(path).map_err(cannot)?,
+            Err(_) => path.to_owned(),
+        };
+        let Some(name) = target.file_name() else {
+            return Err(Error::refused("this is not the name of a folder").in_file(path));
+        };
+        let parent = match target.parent() {
+            Some(parent) if !parent.as_os_str().is_empty() => parent,
+            _ => Path::new("."),
+        };
+        let parent = fs::canonicalize(parent).map_err(cannot)?;
+        let mut prefix = OsString::from(".");
+        prefix.push(name);
+        prefix.push(".");
+        let beside = tempfile::Builder::new().prefix(&prefix).tempdir_in(&parent);
+        let beside = beside.map_err(cannot)?;
+        fs::create_dir(beside.path().join("new")).map_err(cannot)?;
+        Ok(Self {
+            path: path.to_owned(),
+            target: parent.join(name),
+            beside,
+        })
+    }
+
+    /// What it will be called, with all links followed.
+    pub(crate) fn target(&self) -> &Path {
+        &self.target
+    }
+
+    /// Writes a file in it, and the folders above that.
+    pub(crate) fn write(&self, file: &str, text: &str) -> Result<()> {
+        let cannot = |e| Error::system("write", &self.path.join(file), e);
+        let file = self.beside.path().join("new").join(file);
+        if let Some(folder) = file.parent() {
+            fs::create_dir_all(folder).map_err(cannot)?;
+        }
+        fs::write(&file, text).map_err(cannot)
+    }
+
+    /// Gives the folder its name.
+    pub(crate) fn finish(self) -> Result<()> {
+        let (new, old) = (
+            self.beside.path().join("new"),
+            self.beside.path().join("old"),
+        );
+        let cannot = |e| Error::system("write", &self.path, e);
+        let replaces = fs::symlink_metadata(&self.target).is_ok();
+        if replaces {
+            fs::rename(&self.target, &old).map_err(cannot)?;
+        }
+        if let Err(error) = fs::rename(&new, &self.target) {
+            if replaces && fs::rename(&old, &self.target).is_err() {
+                // Better left under another name than lost.
+                let kept = self.beside.keep();
+                let help = format!("what was there is in `{}`", kept.join("old").display());
+                return Err(Error::system("write", &self.path, error).with_help(help));
+            }
+            return Err(cannot(error));
+        }
+        let beside = self.beside.path().to_owned();
+        self.beside
+            .close()
+            .map_err(|e| Error::system("remove", &beside, e))
     }
 }
 

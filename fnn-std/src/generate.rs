@@ -1,12 +1,16 @@
-//! A model as a Rust module for `fnn-core`: what `fnn generate` does.
+//! A model as a Rust module for `fnn-core`, alone or in a crate of its own: what `fnn generate` does.
 //!
-//! The module holds items only, so that it can be included anywhere:
+//! [`run`] writes a module and [`run_crate`] a crate. The module holds items only, so that it can be included anywhere:
 //!
 //! - `Scalar`, the number format,
 //! - `Network`, the type of the network, and `NETWORK`, the network with its weights,
 //! - `Workspace`, the scratch memory that an evaluation of it takes,
 //! - `RECORDS`, inputs with the value and the Jacobian that were computed for them here, to the
 //!   bit: `NETWORK.replay(&RECORDS, &mut workspace)` shows that a device computes the same.
+//!
+//! The crate is `no_std` and made of that module, documentation with the meaning of each input and
+//! output where the model names them, a function `self_test` that replays the records, tests, and a
+//! README with the size and the cost.
 //!
 //! # In a build script
 //!
@@ -26,6 +30,8 @@
 //! }
 //! ```
 
+mod package;
+
 use std::{
     env,
     fmt::{self, Write},
@@ -44,7 +50,9 @@ use crate::{
     order::Order,
 };
 
-/// What [`run`] is told: the options of `fnn generate`.
+pub use package::Crate;
+
+/// What [`run`] and [`run_crate`] are told: the options of `fnn generate`.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Options {
     /// A file of inputs, `.npy` or `.csv`, to take the records from; without one the inputs are
@@ -76,19 +84,46 @@ const MOST_ARBITRARY: usize = 100_000;
 pub fn run(model: &Path, module: &Path, options: &Options) -> Result<Report> {
     file::keep(&[Some(model), options.input.as_deref()], &[Some(module)])?;
     let model = import::read(model, &options.import)?;
-    let mut new = Module::new(&model);
-    if let Some(input) = &options.input {
-        new = new
-            .inputs(Rows::read(input)?)
-            .map_err(|e| e.in_file(input))?;
+    options.module(&model)?.write(module)
+}
+
+/// Reads the model at `model` and writes a crate made from it to `folder`, which appears whole or
+/// not at all: [`Crate::write`]. The crate depends on the release of `fnn-core` with the version of
+/// this crate, or on the one in the folder `fnn_core`.
+///
+/// # Errors
+/// As [`run`] and [`Crate::write`].
+pub fn run_crate(
+    model: &Path,
+    folder: &Path,
+    fnn_core: Option<&Path>,
+    options: &Options,
+) -> Result<Report> {
+    let model = import::read(model, &options.import)?;
+    let mut new = Crate::new(options.module(&model)?);
+    if let Some(path) = fnn_core {
+        new = new.fnn_core(path);
     }
-    if let Some(records) = options.records {
-        new = new.records(records);
+    new.write(folder)
+}
+
+impl Options {
+    /// The module of `model` that they ask for.
+    fn module<'m>(&self, model: &'m Model) -> Result<Module<'m>> {
+        let mut new = Module::new(model);
+        if let Some(input) = &self.input {
+            new = new
+                .inputs(Rows::read(input)?)
+                .map_err(|e| e.in_file(input))?;
+        }
+        if let Some(records) = self.records {
+            new = new.records(records);
+        }
+        if let Some(precision) = self.precision {
+            new = new.precision(precision);
+        }
+        Ok(new.order(self.order))
     }
-    if let Some(precision) = options.precision {
-        new = new.precision(precision);
-    }
-    new.order(options.order).write(module)
 }
 
 /// As [`run`], in a build script: the module is called `module` and lies in the folder that Cargo

@@ -240,3 +240,73 @@ fn the_text_is_the_same_every_time() {
     let model = || import::read(example("dynamics.safetensors"), &Default::default()).unwrap();
     assert_eq!(text(&Module::new(&model())), text(&Module::new(&model())));
 }
+
+/// A generated crate passes its own tests, those of its documentation included, as a member of a
+/// workspace.
+#[test]
+fn crates_pass_their_own_tests() {
+    let root = Path::new(env!("CARGO_TARGET_TMPDIR")).join("crates");
+    let repository = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    fs::create_dir_all(&root).unwrap();
+    let manifest = "[workspace]\nresolver = \"3\"\nmembers = [\"dynamics\", \"every-layer\"]\n";
+    fs::write(root.join("Cargo.toml"), manifest).unwrap();
+    // The same versions of everything, so that nothing has to be fetched.
+    fs::copy(repository.join("Cargo.lock"), root.join("Cargo.lock")).unwrap();
+
+    let core = repository.join("fnn-core");
+    let options = generate::Options {
+        input: Some(example("inputs.npy")),
+        ..Default::default()
+    };
+    let dynamics = root.join("dynamics");
+    let model = example("dynamics.safetensors");
+    // The second one replaces the first.
+    for _ in 0..2 {
+        generate::run_crate(&model, &dynamics, Some(&core), &options).unwrap();
+    }
+    let layers = example("../layers/layers.json");
+    let options = generate::Options {
+        precision: Some(Precision::F64),
+        ..Default::default()
+    };
+    generate::run_crate(&layers, &root.join("every-layer"), Some(&core), &options).unwrap();
+
+    let lib = fs::read_to_string(dynamics.join("src/lib.rs")).unwrap();
+    assert!(
+        lib.contains("//! 0. `x_m`\n") && lib.contains("//! 3. `next_vx_m_per_s`\n"),
+        "{lib}"
+    );
+    let readme = fs::read_to_string(dynamics.join("README.md")).unwrap();
+    for row in [
+        "| workspace, bytes | 1816 |",
+        "| flash of the weights, bytes | 6168 |",
+        "| Cortex-M4F | ",
+    ] {
+        assert!(readme.contains(row), "{readme}");
+    }
+
+    let output = Command::new(env!("CARGO"))
+        .args(["test", "--offline", "--workspace"])
+        .env(
+            "CARGO_TARGET_DIR",
+            Path::new(env!("CARGO_TARGET_TMPDIR")).join("target"),
+        )
+        .env("RUSTFLAGS", "-Dwarnings")
+        .current_dir(&root)
+        .output()
+        .unwrap();
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    let stdout = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{stdout}{stderr}");
+    // Each has two tests and an example.
+    assert_eq!(
+        stdout.matches("test result: ok. 2 passed").count(),
+        2,
+        "{stdout}"
+    );
+    assert_eq!(
+        stdout.matches("test result: ok. 1 passed").count(),
+        2,
+        "{stdout}"
+    );
+}

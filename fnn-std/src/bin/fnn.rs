@@ -9,7 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use clap::{Args, Parser, Subcommand};
+use clap::{ArgGroup, Args, Parser, Subcommand};
 use fnn_std::{
     Activation, Error, Order, Precision, check, eval, export, figure::Kind, generate, import,
     inspect, plot,
@@ -147,13 +147,21 @@ enum Command {
         #[command(flatten)]
         arithmetic: Arithmetic,
     },
-    /// Write a Rust module for fnn-core that holds the model and recorded evaluations of it.
+    /// Write a Rust module for fnn-core, or a whole crate, that holds the model and recorded
+    /// evaluations of it.
+    #[command(group(ArgGroup::new("out").required(true)))]
     Generate {
         #[command(flatten)]
         model: ModelFile,
-        /// Write the module here.
-        #[arg(long, value_name = "FILE")]
-        module: PathBuf,
+        /// Write a module here.
+        #[arg(long, value_name = "FILE", group = "out")]
+        module: Option<PathBuf>,
+        /// Write a crate here, called as the folder; a generated one that is there is replaced.
+        #[arg(long = "crate", value_name = "DIR", group = "out")]
+        folder: Option<PathBuf>,
+        /// The folder of fnn-core that the crate depends on [default: the release of this version].
+        #[arg(long, value_name = "PATH", requires = "folder")]
+        fnn_core: Option<PathBuf>,
         /// Record evaluations for these inputs, .npy or .csv [default: zero and arbitrary ones].
         #[arg(long, value_name = "X")]
         input: Option<PathBuf>,
@@ -305,6 +313,8 @@ fn run(command: Command) -> Result<(), Failure> {
         Command::Generate {
             model,
             module,
+            folder,
+            fnn_core,
             input,
             records,
             arithmetic: Arithmetic { precision, order },
@@ -316,8 +326,15 @@ fn run(command: Command) -> Result<(), Failure> {
                 order,
                 import: model.options()?,
             };
-            let report = generate::run(&model.model, &module, &options)?;
-            let _ = write!(io::stderr(), "{report}");
+            // The arguments hold one of both.
+            if let Some(module) = module {
+                tell_left_out(&generate::run(&model.model, &module, &options)?);
+            }
+            if let Some(folder) = folder {
+                let fnn_core = fnn_core.as_deref();
+                let report = generate::run_crate(&model.model, &folder, fnn_core, &options)?;
+                tell_left_out(&report);
+            }
             Ok(())
         }
         Command::Convert { model, to } => {
@@ -351,6 +368,11 @@ fn tell(notes: &[String]) {
     for note in notes {
         let _ = writeln!(stderr, "note: {note}");
     }
+}
+
+/// Which inputs were not recorded.
+fn tell_left_out(report: &generate::Report) {
+    let _ = write!(io::stderr(), "{report}");
 }
 
 /// Two numbers with a colon between them.
