@@ -2,7 +2,8 @@
 //!
 //! # How far Keras may be from the exact numbers
 //!
-//! Keras computes in f32 (u = 2⁻²⁴) or f64 (2⁻⁵³) and the reference here in f64. A running error
+//! Keras computes in f32 (u = 2⁻²⁴) or f64 (2⁻⁵³) and the reference here in f64; the evaluator computes
+//! in both, and what it may be off by itself, as `bound` says, is allowed it too. A running error
 //! analysis, as in `bound`, gives e, a bound of the distance of what Keras has from the exact value,
 //! entry by entry, e = 0 for the inputs:
 //!
@@ -219,6 +220,46 @@ fn outputs_are_those_of_keras() {
     ] {
         check(name, &read(name));
     }
+}
+
+/// How many of these layers, and of those inside them, have this activation.
+fn count(layers: &[Layer], activation: Activation) -> usize {
+    let of = |layer: &Layer| {
+        let own = match layer {
+            Layer::Dense(dense) => dense.activation() == activation,
+            Layer::Affine(affine) => affine.activation() == activation,
+            _ => false,
+        };
+        let inside = layer.inside().into_iter();
+        usize::from(own)
+            + inside
+                .map(|layers| count(layers, activation))
+                .sum::<usize>()
+    };
+    layers.iter().map(of).sum()
+}
+
+/// No sum of the ReLU there is above 6, so that Keras's outputs are those of `relu6` too.
+#[test]
+fn relu6_is_a_clip() {
+    let bytes = edited(
+        "activations.keras",
+        r#""activation": "relu""#,
+        r#""activation": "relu6""#,
+    );
+    let model = import::parse(&bytes, &Default::default()).unwrap();
+    let clip = Activation::Clip {
+        low: 0.0,
+        high: 6.0,
+    };
+    let original = read("activations.keras");
+    assert_eq!(count(model.layers(), clip), 1);
+    assert_eq!(count(original.layers(), clip), 0);
+    assert_eq!(
+        count(model.layers(), Activation::Relu) + 1,
+        count(original.layers(), Activation::Relu)
+    );
+    check("activations.keras", &model);
 }
 
 #[test]
