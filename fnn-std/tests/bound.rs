@@ -10,7 +10,7 @@ use described::{concat, everything, residual, select, softmax};
 use fnn_std::{
     Activation, Evaluator, Float, Model, Order, Precision,
     bound::{Arithmetic, Bound, bound, sides, value_bound},
-    check,
+    check, export,
     model::{Affine, Dense, Layer, LayerNorm, Tensor},
     reference,
 };
@@ -199,6 +199,29 @@ fn every_kind_of_layer_is_checked() {
             assert!(report.passed(), "{report}");
         }
     }
+}
+
+#[test]
+fn composite_models_are_checked() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("model.json");
+    let mut random = Random(11);
+    let mut compared = 0;
+    for _ in 0..40 {
+        export::write(&composite(&mut random), &path).unwrap();
+        let options = check::Options {
+            range: Some(-1.0..1.0),
+            rows: Some(8),
+            ..check::Options::default()
+        };
+        let report = check::run(&path, &options).unwrap();
+        assert!(report.passed(), "{report} {:?}", report.model);
+        let differences = report.comparisons.iter();
+        let differences = differences.filter(|c| c.name == "Jacobian, central differences");
+        compared += differences.map(|c| c.compared).sum::<usize>();
+    }
+    // Kinks leave some out, not most.
+    assert!(compared > 2000, "{compared}");
 }
 
 #[test]
