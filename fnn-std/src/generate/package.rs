@@ -286,7 +286,7 @@ on the desk, `self_test` on the device."
         ] {
             writeln!(f, "| {what} | {count} |")?;
         }
-        let estimates = report.cost.iter().flat_map(|cost| &cost.estimates);
+        let estimates = report.cost.estimates.iter();
         let mut estimates = estimates.peekable();
         if estimates.peek().is_none() {
             writeln!(
