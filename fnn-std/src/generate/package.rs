@@ -463,7 +463,7 @@ fn check_replaceable(folder: &Path) -> Result<()> {
             let entry = entry.map_err(cannot)?;
             let path = inside.join(entry.file_name());
             let is = |known: &&str| Path::new(known) == path;
-            if FILES.iter().chain(&CARGO).any(|known| is(known)) {
+            if FILES.iter().chain(&CARGO).any(is) {
                 continue;
             }
             if entry.file_type().map_err(cannot)?.is_dir()
