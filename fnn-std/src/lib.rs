@@ -26,7 +26,7 @@
 //! | [`Evaluator`] | value and Jacobian of a model that is known at run time, bit for bit those of [`fnn_core::Network`] |
 //! | [`mod@reference`] | the same in `f64`, as plain as the formulas: the oracle of the tests |
 //! | [`bound`](mod@bound) | how far rounding may move a value and a Jacobian |
-//! | [`generate`] | a Rust module with the network, its weights and recorded evaluations |
+//! | [`generate`] | a Rust module with the network, its weights and recorded evaluations, alone or in a crate |
 //! | [`export`] | models into files: JSON, safetensors |
 //! | [`eval`] | a model evaluated for a file of inputs |
 //! | [`check`] | whether value and Jacobian are right, within derived bounds |
@@ -36,7 +36,8 @@
 //!
 //! The program `fnn` is these functions behind arguments: `fnn eval` is [`eval::run`],
 //! `fnn inspect` is [`inspect::run`], `fnn check` is [`check::run`],
-//! `fnn plot` is [`plot::run`], `fnn generate` is [`generate::run`], `fnn convert` is [`export::run`].
+//! `fnn plot` is [`plot::run`], `fnn generate` is [`generate::run`] or
+//! [`generate::run_crate`], `fnn convert` is [`export::run`].
 //!
 //! # Conventions
 //!

@@ -160,7 +160,7 @@ enum Command {
         #[arg(long = "crate", value_name = "DIR", group = "out")]
         folder: Option<PathBuf>,
         /// The folder of fnn-core that the crate depends on [default: the release of this version].
-        #[arg(long, value_name = "PATH", requires = "folder")]
+        #[arg(long, value_name = "PATH", conflicts_with = "module")]
         fnn_core: Option<PathBuf>,
         /// Record evaluations for these inputs, .npy or .csv [default: zero and arbitrary ones].
         #[arg(long, value_name = "X")]
