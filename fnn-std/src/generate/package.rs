@@ -354,12 +354,12 @@ fn crate_name(folder: &Path) -> Result<String> {
         let words = name.split(|c| !valid(c)).filter(|word| !word.is_empty());
         let proposed = words.collect::<Vec<_>>().join("-").to_ascii_lowercase();
         let proposed = proposed.trim_start_matches(|c: char| !c.is_ascii_lowercase());
-        if !proposed.is_empty() && !RESERVED.contains(&proposed) {
+        if !proposed.is_empty() && !is_reserved(proposed) {
             error = error.with_help(format!("call it `{proposed}`"));
         }
         return Err(error);
     }
-    if RESERVED.contains(&name.replace('-', "_").as_str()) {
+    if is_reserved(name) {
         let found = format!("`{name}` is a word of Rust or a crate that this one would hide");
         return Err(Error::refused(found)
             .in_file(folder)
@@ -368,76 +368,20 @@ fn crate_name(folder: &Path) -> Result<String> {
     Ok(name.to_owned())
 }
 
+/// Whether a crate of this name would be in the way, with `-` taken for `_` as the compiler does.
+fn is_reserved(name: &str) -> bool {
+    let name = name.replace('-', "_");
+    RESERVED.split(' ').any(|reserved| reserved == name)
+}
+
 /// Names of crates that Cargo or the compiler would stumble over: keywords, the crates of the
 /// language and those that a generated crate depends on, devices of Windows.
-const RESERVED: [&str; 66] = [
-    "abstract",
-    "as",
-    "async",
-    "await",
-    "become",
-    "box",
-    "break",
-    "const",
-    "continue",
-    "crate",
-    "do",
-    "dyn",
-    "else",
-    "enum",
-    "extern",
-    "false",
-    "final",
-    "fn",
-    "for",
-    "gen",
-    "if",
-    "impl",
-    "in",
-    "let",
-    "loop",
-    "macro",
-    "match",
-    "mod",
-    "move",
-    "mut",
-    "override",
-    "priv",
-    "pub",
-    "ref",
-    "return",
-    "self",
-    "static",
-    "struct",
-    "super",
-    "trait",
-    "true",
-    "try",
-    "type",
-    "typeof",
-    "unsafe",
-    "unsized",
-    "use",
-    "virtual",
-    "where",
-    "while",
-    "yield",
-    "alloc",
-    "core",
-    "proc_macro",
-    "std",
-    "test",
-    "fnn_core",
-    "libm",
-    "nalgebra",
-    "network",
-    "aux",
-    "con",
-    "nul",
-    "prn",
-    "com1",
-    "lpt1",
-];
+const RESERVED: &str = "\
+    abstract as async await become box break const continue crate do dyn else enum extern \
+    false final fn for gen if impl in let loop macro match mod move mut override priv pub ref \
+    return self static struct super trait true try type typeof unsafe unsized use virtual \
+    where while yield alloc core proc_macro std test fnn_core libm nalgebra aux con \
+    nul prn com1 lpt1";
 
 /// Makes sure that nothing is at `folder`, or nothing but a generated crate.
 fn check_replaceable(folder: &Path) -> Result<()> {
