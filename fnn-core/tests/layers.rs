@@ -114,8 +114,8 @@ fn all_orders_give_one_jacobian() {
     }
 }
 
-/// A workspace of exactly the length that the type states is enough: were it not, the layers would
-/// leave numbers out.
+/// The lengths that the type states are those of all parts together: were one left out, a part would
+/// be empty and its numbers missing. That the parts are long enough is what the test above shows.
 #[test]
 fn the_stated_workspace_is_enough() {
     macro_rules! check {
