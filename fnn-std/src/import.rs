@@ -22,8 +22,8 @@
 //! - Weights stay as they are: a bias that a node of its own adds becomes the layer's, and an
 //!   activation becomes part of the layer before it, neither of which rounds. Steps entry by entry
 //!   (scaling, batch normalisation) are an affine layer of their own, never folded into a matrix;
-//!   several in a row become one, calculated in f64 and rounded to the format of the model, and
-//!   [`Model::notes`] says so. A division by a constant is a product with its rounded reciprocal.
+//!   several in a row become one where no addend is scaled by it, which could cancel, calculated in
+//!   f64 and rounded to the format of the model, and [`Model::notes`] says so. A division by a constant is a product with its rounded reciprocal.
 //! - A sum of what comes in and what is made of it is a residual layer; other sums and branches are a
 //!   concatenation and a dense layer that adds. What several branches share is computed in each.
 //! - Activations and layer normalisations that are written out in parts are known by what they
@@ -58,15 +58,16 @@
 //! # Keras
 //!
 //! Files of Keras 3 and of Keras 2. Read are Dense, activations as attributes and as layers
-//! (Activation, ReLU, LeakyReLU, ELU, Softmax), Normalization, Rescaling, BatchNormalization as it
-//! works after training, LayerNormalization, Concatenate, Add, Flatten and Reshape of what stays a
-//! vector; layers that only work in training, such as Dropout, are left out; models may be layers of
-//! models in `.keras`. Several inputs are taken one after the other in the model's order, and
+//! (Activation, ReLU, LeakyReLU, PReLU, ELU, Softmax), Normalization, Rescaling, BatchNormalization
+//! as it works after training, LayerNormalization, Concatenate, Add, Subtract, Average, Multiply of
+//! what makes an activation, Flatten and Reshape of what stays a vector; layers that only work in
+//! training, such as Dropout, are left out; models may be layers of models in `.keras`. Several inputs are taken one after the other in the model's order, and
 //! several outputs come so. [`Model::notes`] says what was rewritten.
 
 mod archive;
-mod graph;
+mod expression;
 mod keras;
+mod lower;
 mod named;
 mod npz;
 mod onnx;

@@ -290,6 +290,14 @@ impl Precision {
             Self::F64 => 8,
         }
     }
+
+    /// The number of this format that is nearest.
+    pub(crate) fn round(self, number: f64) -> f64 {
+        match self {
+            Self::F32 => f64::from(number as f32),
+            Self::F64 => number,
+        }
+    }
 }
 
 impl fmt::Display for Precision {

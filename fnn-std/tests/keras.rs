@@ -215,6 +215,7 @@ fn outputs_are_those_of_keras() {
         "functional.keras",
         "activations.keras",
         "nested.keras",
+        "joins.keras",
         "legacy.h5",
         "double.keras",
     ] {
@@ -300,8 +301,21 @@ fn several_inputs_and_outputs_come_one_after_the_other() {
     );
     assert_eq!(
         model.notes(),
-        ["the sum `sum` became a dense layer of ones behind its terms"]
+        [
+            "the biases added by the layer `sum` (Add) become one, rounded",
+            "the layer `sum` (Add) becomes a concatenation and a dense layer that adds"
+        ]
     );
+}
+
+#[test]
+fn layers_that_join_others_are_read() {
+    let model = read("joins.keras");
+    // In each of the two branches that have it.
+    assert_eq!(count(model.layers(), Activation::Silu), 2);
+    assert_eq!(count(model.layers(), Activation::Sigmoid), 0);
+    let note = "the layer `mean` (Average) becomes a sum times the rounded reciprocal of 3";
+    assert_eq!(model.notes()[0], note);
 }
 
 #[test]
@@ -396,8 +410,8 @@ fn what_is_not_supported_is_refused_by_name() {
             "functional.keras",
             r#""class_name": "Add""#,
             r#""class_name": "Multiply""#,
-            "the layer `residual` (Multiply) is called on 2 tensors; only Add and Concatenate take \
-             several",
+            "the layer `residual` (Multiply): the product of two vectors that depend on the inputs, \
+             which no layer computes",
         ),
         (
             "nested.keras",

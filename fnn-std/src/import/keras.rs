@@ -2,7 +2,8 @@
 //! `.h5` of Keras 2 and 3, an HDF5 file with both.
 //!
 //! The configuration says which layers there are and, in a functional model, what each is called on;
-//! [`layers`] turns each into layers of a model, [`weights`] finds its variables.
+//! [`layers`] says what each computes, [`weights`] finds its variables. As with ONNX files, the calls
+//! become [steps](super::expression), and these the layers of the [model](super::lower).
 
 mod layers;
 mod weights;
@@ -11,15 +12,19 @@ use std::{collections::HashMap, rc::Rc};
 
 use serde_json::Value;
 
-use self::{layers::Shape, weights::Weights};
+use self::{
+    layers::{Shape, Step},
+    weights::Weights,
+};
 use super::{
     Options,
     archive::Archive,
-    graph::{Graph, Id},
+    expression::{Budget, Expressions, Id, Place},
+    lower,
 };
 use crate::{
     error::{Error, Result},
-    model::{Layer, Model},
+    model::{Model, Select},
 };
 
 const CONFIG: &str = "config.json";
@@ -75,40 +80,39 @@ fn model(config: &Value, version: &str, weights: &Weights, options: &Options) ->
     let entries = inputs(config)?;
     let sizes: Vec<usize> = entries.iter().map(|(_, shape)| shape.size()).collect();
     let total = sizes.iter().try_fold(0usize, |sum, &n| sum.checked_add(n));
-    let (graph, all) = Graph::new(total.unwrap_or(usize::MAX));
+    let total = total.unwrap_or(usize::MAX);
+    let budget = Rc::new(Budget::new(weights.bytes()));
     let mut builder = Builder {
-        graph,
+        steps: Expressions::new(total, TOLERANCE, budget),
         weights,
         is_keras_2: version.starts_with("2.") || version == "2",
         made: HashMap::new(),
         notes: Vec::new(),
     };
-    let mut start = 0;
+    let mut start = 0usize;
     let mut arguments = Vec::new();
     for (name, shape) in &entries {
-        let layers = match entries.len() {
-            1 => Vec::new(),
-            _ => vec![layers::select(
-                name,
-                builder.graph.size(all),
-                start,
-                shape.size(),
-            )?],
-        };
-        arguments.push(Part {
-            node: builder.graph.chain(all, Rc::new(layers))?,
-            shape: shape.clone(),
-        });
-        start += shape.size();
+        let mut id = Expressions::INPUT;
+        if entries.len() > 1 {
+            // Which checks the sizes.
+            let end = start.saturating_add(shape.size());
+            let entries = Select::new(name.as_str(), total, start..end)?;
+            id = builder.steps.layer(id, &entries.into());
+            start = end;
+        }
+        let shape = shape.clone();
+        arguments.push(Part { id, shape });
     }
     let outputs = builder.model(config, "", arguments)?;
-    let nodes: Vec<_> = outputs.iter().map(|(_, part)| part.node).collect();
-    let output = builder.graph.concat(&nodes)?;
-    let (layers, rewritten) = builder.graph.compose(output, weights.numbers_read())?;
+    let ids = outputs.iter().map(|(_, part)| part.id).collect();
+    let output = builder.joined(|steps| steps.concat(ids))?;
+    let precision = weights.precision();
+    let supported = || layers::SUPPORTED.to_owned();
+    let (layers, rewritten) = lower::layers(&builder.steps, output, precision, supported)?;
 
     let mut notes = builder.notes;
     notes.extend(rewritten);
-    let mut model = Model::new(layers, weights.precision())?.with_notes(notes);
+    let mut model = Model::new(layers, precision)?.with_notes(notes);
     // A single one has a name that Keras made up, most often, and need not be told from others.
     if entries.len() > 1 {
         let names = entries.iter().zip(&sizes);
@@ -130,21 +134,25 @@ fn numbered<'n>(vectors: impl Iterator<Item = (&'n String, usize)>) -> Vec<Strin
     names.collect::<Vec<_>>().concat()
 }
 
-/// A value between the layers: its node, and the shape that Keras sees.
+/// How far constants in activations that are written out in parts may be from theirs: what f32 rounds
+/// away.
+const TOLERANCE: f64 = 1e-6;
+
+/// A value between the layers, and the shape that Keras sees.
 #[derive(Debug, Clone)]
 struct Part {
-    node: Id,
+    id: Id,
     shape: Shape,
 }
 
-/// The layers of a layer, and the shape of what comes out.
-type Made = (Rc<Vec<Layer>>, Shape);
+/// What a layer computes, and the shape of what comes out.
+type Made = (Rc<Vec<Step>>, Shape);
 
 struct Builder<'w> {
-    graph: Graph,
+    steps: Expressions,
     weights: &'w Weights,
     is_keras_2: bool,
-    /// The layers made for a place of weights and a shape, so that a shared layer is made once.
+    /// What is computed for a place of weights and a shape, so that a shared layer is read once.
     made: HashMap<(String, Shape), Made>,
     notes: Vec<String>,
 }
@@ -281,60 +289,97 @@ impl Builder<'_> {
         &mut self,
         layer: &Value,
         place: &str,
-        mut arguments: Vec<Part>,
+        arguments: Vec<Part>,
     ) -> Result<Vec<(String, Part)>> {
-        let name = name(layer);
-        let nodes: Vec<_> = arguments.iter().map(|part| part.node).collect();
-        let joined = match class(layer) {
-            "Sequential" | "Functional" | "Model" => {
-                self.weights.allow_nested(name)?;
-                return self.model(layer, place, arguments);
-            }
-            "Add" => {
-                let shape = layers::same_shape(name, arguments.iter().map(|part| &part.shape))?;
-                let node = self.graph.sum(name, &nodes)?;
-                Some(Part { node, shape })
-            }
-            "Concatenate" => {
-                let shapes = arguments.iter().map(|part| &part.shape);
-                let shape = layers::concatenated(name, &layer["config"], shapes)?;
-                let node = self.graph.concat(&nodes)?;
-                Some(Part { node, shape })
-            }
-            _ => None,
-        };
-        if let Some(part) = joined {
-            return Ok(vec![(name.to_owned(), part)]);
+        let (name, class) = (name(layer), class(layer));
+        if let "Sequential" | "Functional" | "Model" = class {
+            self.weights.allow_nested(name)?;
+            return self.model(layer, place, arguments);
         }
-        let (1, Some(part)) = (arguments.len(), arguments.pop()) else {
-            return Err(Error::refused(format!(
-                "the layer `{name}` ({}) is called on {} tensors; only Add and Concatenate take \
-                 several",
-                class(layer),
-                nodes.len()
-            )));
+        self.steps.place = Place {
+            operator: format!("the layer `{name}` ({class})").into(),
+            name: name.into(),
+            note: None,
         };
-        let key = (place.to_owned(), part.shape.clone());
-        let (made, shape) = match self.made.get(&key) {
-            Some(made) => made.clone(),
-            None => {
-                let call = layers::Call {
-                    class: class(layer),
-                    name,
-                    config: &layer["config"],
-                    shape: &part.shape,
-                    place,
-                    weights: self.weights,
-                    is_keras_2: self.is_keras_2,
-                };
-                let (layers, shape) = call.layers(&mut self.notes)?;
-                let made = (Rc::new(layers), shape);
-                self.made.insert(key, made.clone());
-                made
+        let shapes = arguments.iter().map(|part| &part.shape);
+        let ids: Vec<_> = arguments.iter().map(|part| part.id).collect();
+        let part = match (class, &*ids) {
+            ("Concatenate", _) => {
+                let shape = layers::concatenated(name, &layer["config"], shapes)?;
+                let id = self.joined(|steps| steps.concat(ids))?;
+                Part { id, shape }
+            }
+            ("Add" | "Average" | "Multiply" | "Subtract", [first, others @ ..])
+                if class != "Subtract" || others.len() == 1 =>
+            {
+                let shape = layers::same_shape(name, class, shapes)?;
+                if class == "Average" && !ids.len().is_power_of_two() {
+                    self.notes.push(format!(
+                        "the layer `{name}` (Average) becomes a sum times the rounded reciprocal \
+                         of {}",
+                        ids.len()
+                    ));
+                }
+                let id = self.joined(|steps| {
+                    let others = others.iter();
+                    match class {
+                        "Subtract" => others.fold(*first, |a, &b| steps.subtract(a, b)),
+                        "Multiply" => others.fold(*first, |a, &b| steps.multiply(a, b)),
+                        "Add" => others.fold(*first, |a, &b| steps.add(a, b)),
+                        _ => {
+                            let sum = others.fold(*first, |a, &b| steps.add(a, b));
+                            steps.scaled(sum, 1.0 / ids.len() as f64, 0.0)
+                        }
+                    }
+                })?;
+                Part { id, shape }
+            }
+            _ => {
+                let [part] = <[Part; 1]>::try_from(arguments).map_err(|found| {
+                    Error::refused(format!(
+                        "the layer `{name}` ({class}) is called on {} tensors",
+                        found.len()
+                    ))
+                    .with_help(layers::SUPPORTED)
+                })?;
+                let (made, shape) = self.layer(layer, place, &part.shape)?;
+                let id = self.joined(|steps| {
+                    made.iter().fold(part.id, |x, step| match step {
+                        Step::Layer(layer) => steps.layer(x, layer),
+                        Step::Prelu(slopes) => steps.prelu(x, slopes),
+                    })
+                })?;
+                Part { id, shape }
             }
         };
-        let node = self.graph.chain(part.node, made)?;
-        Ok(vec![(name.to_owned(), Part { node, shape })])
+        Ok(vec![(name.to_owned(), part)])
+    }
+
+    /// What a layer on one value of this shape computes, and the shape of what comes out.
+    fn layer(&mut self, layer: &Value, place: &str, shape: &Shape) -> Result<Made> {
+        let key = (place.to_owned(), shape.clone());
+        if let Some(made) = self.made.get(&key) {
+            return Ok(made.clone());
+        }
+        let call = layers::Call {
+            class: class(layer),
+            name: name(layer),
+            config: &layer["config"],
+            shape,
+            place,
+            weights: self.weights,
+            is_keras_2: self.is_keras_2,
+        };
+        let (steps, shape) = call.steps(&mut self.notes)?;
+        let made = (Rc::new(steps), shape);
+        self.made.insert(key, made.clone());
+        Ok(made)
+    }
+
+    /// What `make` makes, if it is not more than a file should make.
+    fn joined(&mut self, make: impl FnOnce(&mut Expressions) -> Id) -> Result<Id> {
+        let id = make(&mut self.steps);
+        self.steps.exhausted.take().map_or(Ok(id), Err)
     }
 }
 

@@ -8,9 +8,7 @@
 //! Which axis counts the rows the file does not say. The first one is tried, then, for vectors that
 //! stand as columns, the second, then none.
 
-mod expression;
 mod graph;
-mod lower;
 mod operator;
 mod proto;
 mod tensor;
@@ -23,9 +21,9 @@ use std::{collections::HashMap, path::Path, rc::Rc};
 use self::{
     graph::Graph,
     operator::{Evaluation, Input, Reading, Value},
-    tensor::{Budget, Format},
+    tensor::Format,
 };
-use super::Options;
+use super::{Options, expression::Budget, lower};
 use crate::{
     error::{Error, Result},
     model::{Model, Precision},
@@ -151,7 +149,7 @@ impl Source<'_> {
                 .iter()
                 .filter_map(|leaf| stored.get(&**leaf).copied()),
         );
-        let mut evaluation = Evaluation::new(self.nodes, &inputs, tolerance, budget.clone());
+        let mut evaluation = Evaluation::new(self.nodes, &inputs, tolerance, budget);
         for leaf in &leaves {
             if let Some(tensor) = stored.get(&**leaf) {
                 evaluation.insert(tensor, self.folder)?;
@@ -179,12 +177,12 @@ impl Source<'_> {
             }
         };
         let is_double = is_double || evaluation.format == Format::F64;
-        let (format, precision) = if is_double {
-            (Format::F64, Precision::F64)
-        } else {
-            (Format::F32, Precision::F32)
+        let precision = match is_double {
+            true => Precision::F64,
+            false => Precision::F32,
         };
-        let (layers, more) = lower::layers(&evaluation.expressions, output, format, &budget)?;
+        let supported = operator::supported;
+        let (layers, more) = lower::layers(&evaluation.expressions, output, precision, supported)?;
         notes.append(&mut evaluation.notes);
         notes.extend(more);
         let mut model = Model::new(layers, precision)?;

@@ -333,15 +333,6 @@ impl Dense {
         self.activation
     }
 
-    /// Gives the layer this activation, if it has none, and says whether it was so.
-    pub(crate) fn activate(&mut self, activation: Activation) -> bool {
-        let is_free = self.activation == Activation::Identity;
-        if is_free {
-            self.activation = activation;
-        }
-        is_free
-    }
-
     /// All weights and biases.
     pub(crate) fn numbers(&self) -> impl Iterator<Item = f64> {
         self.weight.iter().chain(&self.bias).copied()
@@ -398,21 +389,6 @@ impl Affine {
     /// The activation of all entries.
     pub fn activation(&self) -> Activation {
         self.activation
-    }
-
-    /// Gives the layer this activation, if it has none, and says whether it was so.
-    pub(crate) fn activate(&mut self, activation: Activation) -> bool {
-        let is_free = self.activation == Activation::Identity;
-        if is_free {
-            self.activation = activation;
-        }
-        is_free
-    }
-
-    /// The activation that this layer is, if it does nothing else.
-    pub(crate) fn as_activation(&self) -> Option<Activation> {
-        let is_one = self.scale.iter().all(|&s| s == 1.0) && self.shift.iter().all(|&t| t == 0.0);
-        is_one.then_some(self.activation)
     }
 }
 

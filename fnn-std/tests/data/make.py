@@ -141,6 +141,23 @@ def activations():
     pack("activations")
 
 
+def joins():
+    """Layers that join others, and activations with numbers of their own, at both ends."""
+    x = layers.Input((3,))
+    a = layers.Dense(4, activation="tanh")(x)
+    b = layers.Dense(4)(x)
+    gated = layers.Multiply(name="gated")([b, layers.Activation("sigmoid")(b)])
+    difference = layers.Subtract(name="difference")([a, gated])
+    mean = layers.Average(name="mean")([a, b, difference])
+    slopes = layers.PReLU(name="slopes")(layers.Dense(4)(mean))
+    held = layers.ReLU(max_value=1.0, name="held")(layers.Dense(4)(x))
+    last = layers.Dense(5, name="last")(layers.Concatenate()([slopes, held, mean]))
+    model = keras.Model(x, last)
+    fill(model)
+    save("joins", model, inputs(3, scale=2.0))
+    pack("joins")
+
+
 def nested():
     """Models as layers of a model."""
     inner = keras.Sequential([layers.Input((4,)), layers.Dense(5, activation="elu"), layers.Dense(4)])
@@ -339,4 +356,5 @@ if __name__ == "__main__":
     nested()
     legacy()
     hostile()
+    joins()
     subprocess.run([sys.executable, __file__, "--double"], env=os.environ | {"JAX_ENABLE_X64": "1"}, check=True)

@@ -6,14 +6,14 @@ use super::{array, class, short, weights::Weights};
 use crate::{
     activation::Activation,
     error::{Error, Result},
-    model::{Affine, Dense, Layer, LayerNorm, Precision, Select, Softmax, Tensor},
+    model::{Affine, Dense, Layer, LayerNorm, Precision, Softmax, Tensor},
 };
 
 /// The classes that are read, for messages.
-const SUPPORTED: &str = "supported are Dense, Activation and the activations that are layers, Softmax, Normalization, \
+pub(super) const SUPPORTED: &str = "supported are Dense, Activation and the activations that are layers, Softmax, Normalization, \
      Rescaling, BatchNormalization, LayerNormalization, Dropout and other layers that only work in \
-     training, Flatten, Reshape to a vector, Concatenate, Add, InputLayer, Sequential and \
-     Functional models";
+     training, Flatten, Reshape to a vector, Concatenate, Add, Subtract, Average, Multiply of \
+     what makes an activation, InputLayer, Sequential and Functional models";
 
 /// The sizes of a tensor without the batch.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -58,6 +58,13 @@ impl Shape {
     }
 }
 
+/// A part of what a layer computes.
+pub(super) enum Step {
+    Layer(Layer),
+    /// A leaky ReLU with a slope of its own for each entry.
+    Prelu(Vec<f64>),
+}
+
 /// A layer called on a value of some shape.
 pub(super) struct Call<'c> {
     pub(super) class: &'c str,
@@ -70,8 +77,20 @@ pub(super) struct Call<'c> {
 }
 
 impl Call<'_> {
-    /// The layers, and the shape of what comes out of them.
-    pub(super) fn layers(&self, notes: &mut Vec<String>) -> Result<(Vec<Layer>, Shape)> {
+    /// What it computes, and the shape of what comes out.
+    pub(super) fn steps(&self, notes: &mut Vec<String>) -> Result<(Vec<Step>, Shape)> {
+        if self.class == "PReLU" {
+            let slopes = self.variables(&["alpha"])?.pop();
+            let slopes = slopes.map(|tensor| tensor.numbers).unwrap_or_default();
+            let slopes = self.spread("slopes", slopes)?;
+            return Ok((vec![Step::Prelu(slopes)], self.shape.clone()));
+        }
+        let (layers, shape) = self.layers(notes)?;
+        Ok((layers.into_iter().map(Step::Layer).collect(), shape))
+    }
+
+    /// The layers of a model that it is, and the shape of what comes out of them.
+    fn layers(&self, notes: &mut Vec<String>) -> Result<(Vec<Layer>, Shape)> {
         let size = self.shape.size();
         let same = |layers| Ok((layers, self.shape.clone()));
         if let Some(dtype) = self.dtype()
@@ -176,7 +195,7 @@ impl Call<'_> {
             }
         }
         let precision = self.precision();
-        let numbers: Vec<_> = numbers.into_iter().map(|x| rounded(x, precision)).collect();
+        let numbers: Vec<_> = numbers.into_iter().map(|x| precision.round(x)).collect();
         self.spread(key, numbers)
     }
 
@@ -307,7 +326,7 @@ impl Call<'_> {
             // max(0, min(1, 0.2 z + 0.5)) in Keras 2, another function than that of Keras 3.
             "hard_sigmoid" if self.is_keras_2 => {
                 let size = self.shape.size();
-                let [fifth, half] = [0.2, 0.5].map(|x| rounded(x, self.precision()));
+                let [fifth, half] = [0.2, 0.5].map(|x| self.precision().round(x));
                 Softmax::new(self.name, size)?;
                 let mut layers = vec![self.affine(vec![fifth; size], vec![half; size])?];
                 layers.extend(self.clipped(1.0)?);
@@ -372,10 +391,10 @@ impl Call<'_> {
         let deviations = variance.iter().map(|v| v.sqrt().max(1e-7));
         let zero = vec![0.0; mean.len()];
         if self.flag("invert", false) {
-            let scale = deviations.map(|d| rounded(d, self.precision()));
+            let scale = deviations.map(|d| self.precision().round(d));
             return Ok(vec![self.affine(scale.collect(), mean)?]);
         }
-        let scale = deviations.map(|d| rounded(1.0 / d, self.precision()));
+        let scale = deviations.map(|d| self.precision().round(1.0 / d));
         let scale = scale.collect();
         if mean.iter().all(|&m| m == 0.0) {
             return Ok(vec![self.affine(scale, zero)?]);
@@ -424,8 +443,8 @@ impl Call<'_> {
              in f64 and rounded to {precision}",
             self.name
         ));
-        let shift = shift.map(|t| rounded(t, precision)).collect();
-        let scale = exact.iter().map(|&s| rounded(s, precision)).collect();
+        let shift = shift.map(|t| precision.round(t)).collect();
+        let scale = exact.iter().map(|&s| precision.round(s)).collect();
         Ok(vec![self.affine(scale, shift)?])
     }
 
@@ -471,20 +490,19 @@ impl Call<'_> {
     }
 }
 
-/// The layer that takes the input `name` out of all of a model.
-pub(super) fn select(name: &str, all: usize, start: usize, size: usize) -> Result<Layer> {
-    Ok(Select::new(name, all, start..start.saturating_add(size))?.into())
-}
-
-/// The shape of the sum of values with these shapes.
-pub(super) fn same_shape<'s>(name: &str, shapes: impl Iterator<Item = &'s Shape>) -> Result<Shape> {
+/// The shape of what is made entry by entry of values with these shapes.
+pub(super) fn same_shape<'s>(
+    name: &str,
+    class: &str,
+    shapes: impl Iterator<Item = &'s Shape>,
+) -> Result<Shape> {
     let shapes: Vec<_> = shapes.collect();
     match shapes.first() {
         Some(&first) if shapes.iter().all(|&shape| shape == first) => Ok(first.clone()),
         _ => {
             let shapes: Vec<_> = shapes.iter().map(|shape| &shape.0).collect();
             Err(Error::refused(format!(
-                "the layer `{name}` (Add) adds up the shapes {shapes:?}, wanted equal ones"
+                "the layer `{name}` ({class}) is called on the shapes {shapes:?}, wanted equal ones"
             )))
         }
     }
@@ -520,11 +538,4 @@ pub(super) fn concatenated<'s>(
 /// Whether an axis, counted with the batch or from the end, is the last one.
 fn is_last(axis: &Value, shape: &Shape) -> bool {
     axis.as_i64() == Some(-1) || axis.as_u64() == Some(shape.0.len() as u64)
-}
-
-fn rounded(number: f64, precision: Precision) -> f64 {
-    match precision {
-        Precision::F32 => f64::from(number as f32),
-        Precision::F64 => number,
-    }
 }

@@ -17,7 +17,7 @@ pub(super) struct Weights {
     is_h5: bool,
     /// Bytes that may still be read.
     left: Cell<usize>,
-    numbers: Cell<usize>,
+    bytes: usize,
     precision: Cell<Precision>,
 }
 
@@ -49,7 +49,8 @@ impl Weights {
     }
 
     fn new(bytes: Vec<u8>, is_h5: bool) -> Result<Self> {
-        let left = FREE.saturating_add(RATIO.saturating_mul(bytes.len()));
+        let size = bytes.len();
+        let left = FREE.saturating_add(RATIO.saturating_mul(size));
         let options = OpenOptions::default()
             .with_max_read_bytes(left)
             .with_max_chunk_bytes(left)
@@ -60,14 +61,14 @@ impl Weights {
             file,
             is_h5,
             left: Cell::new(left),
-            numbers: Cell::new(0),
+            bytes: size,
             precision: Cell::new(Precision::F32),
         })
     }
 
-    /// How many numbers were read.
-    pub(super) fn numbers_read(&self) -> usize {
-        self.numbers.get()
+    /// How many bytes the file has.
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
     }
 
     /// The widest format of the numbers that were read.
@@ -184,7 +185,6 @@ impl Weights {
         if size == 8 {
             self.precision.set(Precision::F64);
         }
-        self.numbers.set(self.numbers.get() + numbers.len());
         let shape = dataset
             .shape()
             .iter()

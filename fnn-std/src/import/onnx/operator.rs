@@ -3,10 +3,10 @@
 use std::{collections::HashMap, path::Path, rc::Rc};
 
 use super::{
-    expression::{Expressions, Id, Place},
+    super::expression::{Budget, Expressions, Id, Place, uniform},
     graph::{Graph, Name, Node},
     proto,
-    tensor::{Budget, Constant, Format},
+    tensor::{Constant, Format},
     view::{Sizes, View, axis, common, count, gathered},
 };
 use crate::{
@@ -570,18 +570,7 @@ impl<'m> Evaluation<'m> {
     fn prelu(&mut self, x: &Vector, slope: &Constant) -> Result<Value> {
         let slopes = View::whole(&slope.sizes).broadcast(&x.sizes)?;
         let slopes: Vec<f64> = slopes.places().map(|p| slope.numbers[p]).collect();
-        let all = &mut self.expressions;
-        let id = match super::expression::uniform(&slopes) {
-            Some(slope) => all.activation(x.id, Activation::LeakyRelu(slope)),
-            None => {
-                let above = all.activation(x.id, Activation::Relu);
-                let negative = all.scaled(x.id, -1.0, 0.0);
-                let below = all.activation(negative, Activation::Relu);
-                let zero = vec![0.0; slopes.len()];
-                let below = all.affine(below, slopes.iter().map(|s| -s).collect(), zero);
-                all.add(above, below)
-            }
-        };
+        let id = self.expressions.prelu(x.id, &slopes);
         Ok(Value::Vector(Vector { id, ..x.clone() }))
     }
 
@@ -680,7 +669,7 @@ impl<'m> Evaluation<'m> {
             }
             (Value::Vector(x), Value::Constant(c)) => {
                 if operator == "Pow" {
-                    let exponent = super::expression::uniform(&c.numbers);
+                    let exponent = uniform(&c.numbers);
                     let id = exponent.and_then(|n| self.expressions.power(x.id, n));
                     let id = id.ok_or_else(|| {
                         Error::refused("a power other than -1, -0.5, 0.5, 1, 2 and 3")
@@ -727,10 +716,7 @@ impl<'m> Evaluation<'m> {
                 let all = &mut self.expressions;
                 let id = match operator {
                     "Add" => all.add(x.id, y.id),
-                    "Sub" => {
-                        let minus = all.scaled(y.id, -1.0, 0.0);
-                        all.add(x.id, minus)
-                    }
+                    "Sub" => all.subtract(x.id, y.id),
                     "Mul" => all.multiply(x.id, y.id),
                     "Div" => {
                         let reciprocal = all.reciprocal(y.id);

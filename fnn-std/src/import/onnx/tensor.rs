@@ -1,7 +1,6 @@
 //! Constant tensors of a graph: read from the file, or from another beside it, and calculated with.
 
 use std::{
-    cell::Cell,
     fs::File,
     io::{Read, Seek, SeekFrom},
     path::{Component, Path},
@@ -9,6 +8,7 @@ use std::{
 };
 
 use super::{
+    super::expression::Budget,
     proto,
     view::{Sizes, View, common, count},
 };
@@ -73,30 +73,6 @@ fn nearest(number: f64, bits: i32, smallest: i32) -> f64 {
     let exponent = (((number.to_bits() >> 52) & 0x7ff) as i32 - 1023).max(smallest);
     let unit = 2.0_f64.powi(exponent - bits);
     (number / unit).round_ties_even() * unit
-}
-
-/// How many numbers may yet be made that are not in the file: what a small file makes of itself
-/// stays small.
-#[derive(Debug)]
-pub(super) struct Budget(Cell<usize>);
-
-impl Budget {
-    /// For a file of so many bytes.
-    pub(super) fn new(bytes: usize) -> Self {
-        Self(Cell::new((4 << 20) + 2 * bytes))
-    }
-
-    /// Takes so many.
-    pub(super) fn take(&self, numbers: usize) -> Result<()> {
-        let left = self.0.get().checked_sub(numbers).ok_or_else(|| {
-            Error::refused(
-                "the graph makes far more numbers than the file holds, which is not how networks \
-                 are stored",
-            )
-        })?;
-        self.0.set(left);
-        Ok(())
-    }
 }
 
 /// A constant. In a tensor of integers a NaN stands for the number of rows, which the shape of a

@@ -6,28 +6,31 @@
 
 use std::{collections::BTreeSet, rc::Rc};
 
-use super::{
-    expression::{Expressions, Id, Step},
-    tensor::{Budget, Format},
-};
+use super::expression::{Expressions, Id, Step};
 use crate::{
     activation::Activation,
     error::{Error, Result},
-    model::{Affine, Concat, Dense, Layer, LayerNorm, Residual, Select, Softmax, Tensor},
+    model::{
+        Affine, Concat, Dense, Layer, LayerNorm, Precision, Residual, Select, Softmax, Tensor,
+    },
 };
 
 /// The layers that make the vector `output` of the inputs, and what is to be said of them.
+///
+/// # Errors
+/// A step that no layer computes, with what is `supported` as help; a graph that becomes far larger
+/// as layers within layers.
 pub(super) fn layers(
     all: &Expressions,
     output: Id,
-    format: Format,
-    budget: &Budget,
+    precision: Precision,
+    supported: fn() -> String,
 ) -> Result<(Vec<Layer>, Vec<String>)> {
     let mut lowering = Lowering {
         all,
         dominators: dominators(all),
-        format,
-        budget,
+        precision,
+        supported,
         notes: BTreeSet::new(),
         pieces: 0,
     };
@@ -36,7 +39,9 @@ pub(super) fn layers(
         pieces.push(identity(all.size(output)));
     }
     let layers = lowering.finished(pieces)?;
-    let notes = lowering.notes.into_iter().map(|(_, note)| note).collect();
+    let mut notes: Vec<_> = lowering.notes.into_iter().map(|(_, note)| note).collect();
+    // One layer of Keras may be several steps.
+    notes.dedup();
     Ok((layers, notes))
 }
 
@@ -138,8 +143,8 @@ const MOST_RANGES: usize = 8;
 struct Lowering<'a> {
     all: &'a Expressions,
     dominators: Vec<Id>,
-    format: Format,
-    budget: &'a Budget,
+    precision: Precision,
+    supported: fn() -> String,
     /// In the order of the graph.
     notes: BTreeSet<(Id, String)>,
     pieces: usize,
@@ -179,7 +184,7 @@ impl Lowering<'_> {
 
     /// Adds the step that makes vector `at` of its dominator.
     fn append(&mut self, pieces: &mut Vec<Piece>, at: Id, depth: usize) -> Result<()> {
-        let all = self.all;
+        let (all, supported) = (self.all, self.supported);
         let vector = &all.vectors()[at];
         let (name, operator) = (&vector.place.name, &vector.place.operator);
         if let Some(note) = &vector.place.note {
@@ -187,14 +192,14 @@ impl Lowering<'_> {
         }
         let wanted = |what: &str| {
             Error::refused(format!("{operator}: {what}, which no layer computes"))
-                .with_help(super::operator::supported())
+                .with_help(supported())
         };
         match &vector.step {
             Step::Input => {}
             Step::Pick(x, places) => self.pick(pieces, at, all.size(*x), places)?,
             Step::Product(x, weight, tensor) => {
                 // Once for each branch that has it.
-                self.budget.take(weight.len())?;
+                self.all.budget.take(weight.len())?;
                 pieces.push(Piece::Dense {
                     name: if tensor.is_empty() { name } else { tensor }.clone(),
                     weight: weight.clone(),
@@ -208,13 +213,13 @@ impl Lowering<'_> {
                     &[only] => vec![only; vector.size],
                     all => all.to_vec(),
                 };
-                self.budget.take(2 * vector.size)?;
+                self.all.budget.take(2 * vector.size)?;
                 let (scale, shift) = (all_entries(scale), all_entries(shift));
                 self.affine(pieces, at, scale, shift);
             }
             Step::Activation(_, activation) => activate(pieces, name, vector.size, *activation),
             Step::Clip(_, low, high) => {
-                let (low, high) = (self.format.round(*low), self.format.round(*high));
+                let (low, high) = (self.precision.round(*low), self.precision.round(*high));
                 let activation = Activation::Clip { low, high };
                 activate(pieces, name, vector.size, activation);
             }
@@ -231,8 +236,8 @@ impl Lowering<'_> {
                     at,
                     format!("{operator} becomes a dense layer with weights 1/{n}"),
                 );
-                self.budget.take(n)?;
-                let weight = self.format.round(1.0 / n as f64);
+                self.all.budget.take(n)?;
+                let weight = self.precision.round(1.0 / n as f64);
                 pieces.push(Piece::Dense {
                     name: name.clone(),
                     weight: vec![weight; n].into(),
@@ -255,7 +260,7 @@ impl Lowering<'_> {
                 let n = all.size(*x);
                 self.note(at, format!("{operator} becomes relu(x) + relu(-x)"));
                 let signs = |sign: f64| diagonal(std::iter::repeat_n(sign, n));
-                self.budget.take(6 * n * n)?;
+                self.all.budget.take(6 * n * n)?;
                 pieces.push(Piece::Dense {
                     name: name.clone(),
                     weight: [signs(1.0), signs(-1.0)].concat().into(),
@@ -277,7 +282,7 @@ impl Lowering<'_> {
                     at,
                     format!("{operator}, less the mean, becomes a dense layer with weights 1/{n}"),
                 );
-                self.budget.take(2 * n * n)?;
+                self.all.budget.take(2 * n * n)?;
                 let mut weight = diagonal(std::iter::repeat_n(1.0, n));
                 weight.iter_mut().for_each(|w| *w -= 1.0 / n as f64);
                 pieces.push(Piece::Dense {
@@ -327,19 +332,21 @@ impl Lowering<'_> {
             }) if is_one => {
                 *bias = Some(shift);
             }
+            // Only where the addend before it stays as it is: x − 300 K, then divided by 5 K, would
+            // cancel as x / 5 K − 60.
             Some(Piece::Affine {
                 scale: s,
                 shift: t,
                 activation: None,
                 ..
-            }) => {
+            }) if t.iter().zip(&scale).all(|(&t, &s)| t == 0.0 || s == 1.0) => {
                 for i in 0..scale.len() {
                     t[i] = scale[i] * t[i] + shift[i];
                     s[i] *= scale[i];
                 }
                 self.note(
                     at,
-                    format!("{operator} is folded into the affine layer before it, rounded"),
+                    format!("{operator} and the step before it become one affine layer, rounded"),
                 );
             }
             Some(Piece::Normalised {
@@ -388,7 +395,7 @@ impl Lowering<'_> {
             );
             return Ok(());
         }
-        self.budget.take(3 * inputs * places.len())?;
+        self.all.budget.take(3 * inputs * places.len())?;
         let mut weight = vec![0.0; inputs * places.len()];
         for (row, &place) in places.iter().enumerate() {
             weight[row * inputs + place] = 1.0;
@@ -435,7 +442,7 @@ impl Lowering<'_> {
                 Some(s.iter().zip(&t).map(|(s, t)| s + t).collect())
             }
         };
-        self.budget.take(3 * (p.len() + q.len()))?;
+        self.all.budget.take(3 * (p.len() + q.len()))?;
         let inputs = (p.len() + q.len()) / vector.size;
         pieces.push(Piece::Concat(
             [(first, p.len()), (second, q.len())]
@@ -478,7 +485,7 @@ impl Lowering<'_> {
                 activation: None,
                 ..
             }) => {
-                self.budget.take(weight.len())?;
+                self.all.budget.take(weight.len())?;
                 Ok((branch, weight.to_vec(), bias, Some(name)))
             }
             Some(Piece::Affine {
@@ -487,12 +494,12 @@ impl Lowering<'_> {
                 activation: None,
                 ..
             }) => {
-                self.budget.take(size * size)?;
+                self.all.budget.take(size * size)?;
                 let shift = shift.iter().any(|&t| t != 0.0).then_some(shift);
                 Ok((branch, diagonal(scale.into_iter()), shift, None))
             }
             last => {
-                self.budget.take(size * size)?;
+                self.all.budget.take(size * size)?;
                 branch.extend(last);
                 Ok((branch, diagonal(std::iter::repeat_n(1.0, size)), None, None))
             }
@@ -561,7 +568,7 @@ impl Lowering<'_> {
 
     fn rounded(&self, mut numbers: Vec<f64>) -> Vec<f64> {
         for number in &mut numbers {
-            *number = self.format.round(*number);
+            *number = self.precision.round(*number);
         }
         numbers
     }
@@ -611,4 +618,153 @@ fn beside(matrices: &[Vec<f64>], rows: usize) -> Vec<f64> {
         })
     };
     (0..rows).flat_map(row).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{import::expression::Budget, model::Model, reference};
+
+    fn steps(inputs: usize) -> Expressions {
+        Expressions::new(inputs, 1e-6, Rc::new(Budget::new(0)))
+    }
+
+    /// A layer with weights that differ.
+    fn dense(inputs: usize, outputs: usize, seed: usize) -> Layer {
+        let weight = Tensor {
+            name: "d".to_owned(),
+            shape: vec![outputs, inputs],
+            numbers: (0..inputs * outputs)
+                .map(|i| ((7 * i + 3 * seed) % 11) as f64 / 8.0 - 0.6)
+                .collect(),
+        };
+        let dense = Dense::new(weight, None, Activation::Tanh);
+        dense.unwrap().into()
+    }
+
+    fn made(steps: &Expressions, output: Id) -> Vec<Layer> {
+        layers(steps, output, Precision::F64, String::new)
+            .unwrap()
+            .0
+    }
+
+    fn value(layers: Vec<Layer>, x: &[f64]) -> Vec<f64> {
+        let model = Model::new(layers, Precision::F64).unwrap();
+        reference::evaluate(&model, x).unwrap().value
+    }
+
+    fn kinds(layers: &[Layer]) -> Vec<&'static str> {
+        layers.iter().map(Layer::kind).collect()
+    }
+
+    #[test]
+    fn a_way_past_is_a_residual_layer() {
+        let mut all = steps(2);
+        let a = all.layer(Expressions::INPUT, &dense(2, 3, 0));
+        let b = all.layer(a, &dense(3, 3, 1));
+        let sum = all.add(b, a);
+        assert_eq!(kinds(&made(&all, sum)), ["dense", "residual"]);
+        // The input is a value too.
+        assert_eq!(kinds(&made(&all, Expressions::INPUT)), ["select"]);
+        let twice = all.add(a, a);
+        let once = value(vec![dense(2, 3, 0)], &[0.5, -1.0]);
+        let expected: Vec<_> = once.iter().map(|y| 2.0 * y).collect();
+        assert_eq!(value(made(&all, twice), &[0.5, -1.0]), expected);
+    }
+
+    #[test]
+    fn an_addend_is_not_scaled() {
+        let mut all = steps(2);
+        let less = all.affine(Expressions::INPUT, vec![1.0; 2], vec![-300.0, -301.0]);
+        let divided = all.affine(less, vec![0.2, 0.3], vec![0.0; 2]);
+        let twice = all.affine(divided, vec![2.0, 3.0], vec![0.5, 1.0]);
+        let more = all.affine(twice, vec![1.0; 2], vec![0.25, 0.5]);
+        let found = made(&all, more);
+        assert_eq!(kinds(&found), ["affine", "affine"]);
+        let Layer::Affine(last) = &found[1] else {
+            panic!("{found:?}");
+        };
+        assert_eq!(last.scale(), [2.0 * 0.2, 3.0 * 0.3]);
+        assert_eq!(last.shift(), [0.75, 1.5]);
+    }
+
+    #[test]
+    fn activations_that_stand_alone_go_into_the_layer_before() {
+        let mut all = steps(2);
+        let linear = all.affine(Expressions::INPUT, vec![2.0; 2], vec![1.0; 2]);
+        let once = all.activation(linear, Activation::Tanh);
+        let twice = all.activation(once, Activation::Tanh);
+        let found = made(&all, twice);
+        assert_eq!(kinds(&found), ["affine", "affine"]);
+        let expected = |x: f64| (2.0 * x + 1.0).tanh().tanh();
+        assert_eq!(
+            value(found, &[0.25, -1.0]),
+            [expected(0.25), expected(-1.0)]
+        );
+    }
+
+    /// Graphs of all shapes: each vector computed from the values of those it is made from, against
+    /// the layers.
+    #[test]
+    fn layers_compute_what_the_steps_say() {
+        let mut state = 9u64;
+        let mut below = |n: usize| {
+            state = state
+                .wrapping_mul(6364136223846793005)
+                .wrapping_add(1442695040888963407);
+            (state >> 33) as usize % n
+        };
+        let x = [0.3, -0.8, 1.2];
+        let mut kinds_made = BTreeSet::new();
+        for _ in 0..300 {
+            let mut all = steps(3);
+            let mut vectors = vec![(Expressions::INPUT, x.to_vec())];
+            for step in 0..10 {
+                // Lately made ones are taken more often, so that the graph is deep.
+                let latest = vectors.len().min(4);
+                let mut pick = || vectors[vectors.len() - 1 - below(latest)].clone();
+                let (a, b) = (pick(), pick());
+                let n = a.1.len();
+                let pairs = a.1.iter().zip(&b.1);
+                let made = match below(6) {
+                    0 if n == b.1.len() => (all.add(a.0, b.0), pairs.map(|(a, b)| a + b).collect()),
+                    1 if n == b.1.len() => {
+                        (all.subtract(a.0, b.0), pairs.map(|(a, b)| a - b).collect())
+                    }
+                    2 if n + b.1.len() < 9 => (all.concat(vec![a.0, b.0]), [a.1, b.1].concat()),
+                    3 if n > 1 => {
+                        let places: Vec<_> = (0..n).filter(|_| below(3) > 0).collect();
+                        if places.is_empty() {
+                            continue;
+                        }
+                        let value = places.iter().map(|&p| a.1[p]).collect();
+                        (all.pick(a.0, places), value)
+                    }
+                    4 => {
+                        let value = a.1.iter().map(|a| 0.5 * a - 0.25).collect();
+                        (all.affine(a.0, vec![0.5; n], vec![-0.25; n]), value)
+                    }
+                    _ => {
+                        let layer = dense(n, 3, step);
+                        let value = value(vec![layer.clone()], &a.1);
+                        (all.layer(a.0, &layer), value)
+                    }
+                };
+                vectors.push(made);
+            }
+            let (output, expected) = vectors.pop().unwrap();
+            let found = made(&all, output);
+            kinds_made.extend(kinds(&found));
+            let found = value(found, &x);
+            assert_eq!(found.len(), expected.len());
+            for (found, expected) in found.iter().zip(&expected) {
+                // No entry is above 2 · 2¹⁰, and thirty operations in another order are 30 u of that
+                // apart.
+                let bound = 30.0 * f64::EPSILON / 2.0 * 2f64.powi(11);
+                assert!((found - expected).abs() <= bound, "{found}, not {expected}");
+            }
+        }
+        let expected = ["affine", "concat", "dense", "residual", "select"];
+        assert_eq!(kinds_made, BTreeSet::from(expected));
+    }
 }

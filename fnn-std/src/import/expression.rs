@@ -6,13 +6,41 @@
 //! parts in the end is refused where layers are made of the steps.
 
 use std::{
+    cell::Cell,
     collections::HashMap,
     f64::consts::{FRAC_1_SQRT_2, PI},
     rc::Rc,
 };
 
-use super::tensor::Budget;
-use crate::{activation::Activation, error::Error};
+use crate::{
+    activation::Activation,
+    error::{Error, Result},
+    model::Layer,
+};
+
+/// How many numbers may yet be made that are not in the file: what a small file makes of itself
+/// stays small.
+#[derive(Debug)]
+pub(super) struct Budget(Cell<usize>);
+
+impl Budget {
+    /// For a file of so many bytes.
+    pub(super) fn new(bytes: usize) -> Self {
+        Self(Cell::new((4 << 20) + 2 * bytes))
+    }
+
+    /// Takes so many.
+    pub(super) fn take(&self, numbers: usize) -> Result<()> {
+        let left = self.0.get().checked_sub(numbers).ok_or_else(|| {
+            Error::refused(
+                "the graph makes far more numbers than the file holds, which is not how networks \
+                 are stored",
+            )
+        })?;
+        self.0.set(left);
+        Ok(())
+    }
+}
 
 /// A vector in the graph, by its number; what it is made of has smaller ones.
 pub(super) type Id = usize;
@@ -78,7 +106,7 @@ pub(super) struct Expressions {
     made: HashMap<(u8, Id, [u64; 4]), Id>,
     /// The relative error of constants that a pattern allows.
     tolerance: f64,
-    budget: Rc<Budget>,
+    pub(super) budget: Rc<Budget>,
     /// Why the steps that were made last are more than a file should make.
     pub(super) exhausted: Option<Error>,
     /// Where the next step is.
@@ -125,7 +153,6 @@ impl Expressions {
         let numbers = match &step {
             Step::Affine(_, scale, shift) => scale.len() + shift.len(),
             Step::Pick(_, places) => places.len(),
-            Step::Concat(parts) => parts.len(),
             _ => 0,
         };
         if let Err(error) = self.budget.take(numbers) {
@@ -277,6 +304,7 @@ impl Expressions {
     pub(super) fn activation(&mut self, x: Id, activation: Activation) -> Id {
         match activation {
             Activation::Relu => return self.clip(x, 0.0, f64::INFINITY),
+            Activation::Clip { low, high } => return self.clip(x, low, high),
             Activation::Identity => return x,
             _ => {}
         }
@@ -419,6 +447,62 @@ impl Expressions {
             }
             _ => None,
         }
+    }
+
+    /// What a layer of a model makes of x, whose entries are as many as it takes.
+    pub(super) fn layer(&mut self, x: Id, layer: &Layer) -> Id {
+        match layer {
+            Layer::Dense(dense) => {
+                let weight: Vec<f64> = dense.rows().flatten().copied().collect();
+                let product = self.product(x, weight.into(), dense.name().into());
+                let ones = vec![1.0; dense.outputs()];
+                let sum = self.affine(product, ones, dense.bias().to_vec());
+                self.activation(sum, dense.activation())
+            }
+            Layer::Affine(affine) => {
+                let (scale, shift) = (affine.scale().to_vec(), affine.shift().to_vec());
+                let sum = self.affine(x, scale, shift);
+                self.activation(sum, affine.activation())
+            }
+            Layer::LayerNorm(norm) => {
+                let normalised = self.normalised(x, norm.epsilon());
+                self.affine(normalised, norm.scale().to_vec(), norm.shift().to_vec())
+            }
+            Layer::Softmax(_) => self.softmax(x),
+            Layer::Select(select) => self.pick(x, select.range().collect()),
+            Layer::Residual(residual) => {
+                let inside = self.layers(x, residual.layers());
+                self.add(x, inside)
+            }
+            Layer::Concat(concat) => {
+                let branches = concat.branches().iter();
+                let parts = branches.map(|branch| self.layers(x, branch)).collect();
+                self.concat(parts)
+            }
+        }
+    }
+
+    fn layers(&mut self, x: Id, layers: &[Layer]) -> Id {
+        layers.iter().fold(x, |x, layer| self.layer(x, layer))
+    }
+
+    /// x above zero, a slope of its own for each entry below.
+    pub(super) fn prelu(&mut self, x: Id, slopes: &[f64]) -> Id {
+        if let Some(slope) = uniform(slopes) {
+            return self.activation(x, Activation::LeakyRelu(slope));
+        }
+        let above = self.activation(x, Activation::Relu);
+        let negative = self.scaled(x, -1.0, 0.0);
+        let below = self.activation(negative, Activation::Relu);
+        let zero = vec![0.0; slopes.len()];
+        let below = self.affine(below, slopes.iter().map(|s| -s).collect(), zero);
+        self.add(above, below)
+    }
+
+    /// a − b, entry by entry.
+    pub(super) fn subtract(&mut self, a: Id, b: Id) -> Id {
+        let minus = self.scaled(b, -1.0, 0.0);
+        self.add(a, minus)
     }
 
     /// Both added, entry by entry.
@@ -674,6 +758,15 @@ impl Expressions {
     }
 
     pub(super) fn concat(&mut self, parts: Vec<Id>) -> Id {
+        // Before so much room is made.
+        let pieces = parts.iter().map(|&part| match self.step(part) {
+            Step::Concat(inside) => inside.len(),
+            _ => 1,
+        });
+        if let (Err(error), Some(&first)) = (self.budget.take(pieces.sum()), parts.first()) {
+            self.exhausted = Some(error);
+            return first;
+        }
         let mut flat = Vec::new();
         for part in parts {
             match self.step(part) {
