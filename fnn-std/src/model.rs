@@ -59,7 +59,7 @@ pub struct Source {
 }
 
 /// The most inputs or neurons of a layer. A wider one is a damaged file sooner than a network.
-const WIDEST: usize = 1 << 16;
+pub(crate) const WIDEST: usize = 1 << 16;
 
 /// The most numbers in a panel of 1 + inputs columns as long as the widest layer: 1 GiB in f64.
 const LARGEST_PANEL: usize = 1 << 27;
