@@ -76,8 +76,10 @@ mod safetensors;
 use std::{
     fmt::Write,
     path::{Path, PathBuf},
+    thread,
 };
 
+use bytes::Bytes;
 use sha2::{Digest, Sha256};
 
 use self::archive::Archive;
@@ -115,17 +117,22 @@ const LARGEST: u64 = 1 << 30;
 /// and takes memory only in proportion to the file.
 pub fn read(path: impl AsRef<Path>, options: &Options) -> Result<Model> {
     let path = path.as_ref();
-    let bytes = file::read(path, LARGEST)?;
+    let bytes = Bytes::from(file::read(path, LARGEST)?);
     let folder = match path.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
         _ => Path::new("."),
     };
-    let model = parse_in(&bytes, Some(folder), options).map_err(|e| e.in_file(path))?;
-    let name = path.file_name().map(PathBuf::from).unwrap_or_default();
-    Ok(model.with_source(Source {
-        file: name.display().to_string(),
-        sha256: sha256(&bytes),
-    }))
+    // The fingerprint of a large file takes about as long as the rest.
+    let (model, sha256) = thread::scope(|scope| {
+        let beside = thread::Builder::new().spawn_scoped(scope, || sha256(&bytes));
+        let model = parse_in(&bytes, Some(folder), options);
+        let fingerprint = beside.ok().and_then(|thread| thread.join().ok());
+        (model, fingerprint.unwrap_or_else(|| sha256(&bytes)))
+    });
+    let model = model.map_err(|e| e.in_file(path))?;
+    let file = path.file_name().map(PathBuf::from).unwrap_or_default();
+    let file = file.display().to_string();
+    Ok(model.with_source(Source { file, sha256 }))
 }
 
 /// The model in the bytes of a file. As [`read`], without the file.
@@ -133,11 +140,11 @@ pub fn read(path: impl AsRef<Path>, options: &Options) -> Result<Model> {
 /// # Errors
 /// As [`read`], without the name of the file.
 pub fn parse(bytes: &[u8], options: &Options) -> Result<Model> {
-    parse_in(bytes, None, options)
+    parse_in(&Bytes::copy_from_slice(bytes), None, options)
 }
 
 /// The model in these bytes, other files of which are in `folder`.
-fn parse_in(bytes: &[u8], folder: Option<&Path>, options: &Options) -> Result<Model> {
+fn parse_in(bytes: &Bytes, folder: Option<&Path>, options: &Options) -> Result<Model> {
     if onnx::recognise(bytes) {
         refuse_activations(options, "an ONNX file")?;
         return onnx::parse(bytes, folder, options);
@@ -160,7 +167,7 @@ fn parse_in(bytes: &[u8], folder: Option<&Path>, options: &Options) -> Result<Mo
     if archive::recognise(bytes) {
         return parse_archive(Archive::new(bytes)?, options);
     }
-    let error = match bytes {
+    let error = match &**bytes {
         [] => Error::refused(format!("the file is empty, wanted {FORMATS}")),
         [0x93, b'N', b'U', b'M', b'P', b'Y', ..] => {
             Error::refused(format!("this is a single NumPy array, wanted {FORMATS}"))

@@ -85,22 +85,19 @@ pub struct Memory {
 /// A model that cannot be read; an order with a cut after more layers than there are.
 pub fn run(model: &Path, options: &Options) -> Result<Report> {
     let model = import::read(model, &options.import)?;
-    inspect(
-        &model,
-        options.precision.unwrap_or(model.precision()),
-        options.order,
-    )
+    let precision = options.precision.unwrap_or(model.precision());
+    inspect(model, precision, options.order)
 }
 
 /// What `model` is and costs in this number format and order.
 ///
 /// # Errors
 /// An order with a cut after more layers than there are.
-pub fn inspect(model: &Model, precision: Precision, order: Order) -> Result<Report> {
+pub fn inspect(model: Model, precision: Precision, order: Order) -> Result<Report> {
     order.check(&model.shape())?;
     Ok(Report {
-        cost: cost(model, precision, order),
-        model: model.clone(),
+        cost: cost(&model, precision, order),
+        model,
         precision,
         order,
     })
@@ -159,7 +156,7 @@ fn activation_of(layer: &Layer) -> Option<Activation> {
 /// Lines for layers and for those inside them.
 fn lines(f: &mut fmt::Formatter<'_>, layers: &[Layer], indent: usize) -> fmt::Result {
     for layer in layers {
-        let parameters = match layer.numbers().len() {
+        let parameters = match layer.parameters() {
             0 => String::new(),
             count => format!("  {count} parameters"),
         };
@@ -233,7 +230,7 @@ fn layers_json(layers: &[Layer]) -> Value {
                 "inputs": layer.inputs(),
                 "outputs": layer.outputs(),
                 "activation": activation_of(layer).map(|a| a.to_string()),
-                "parameters": layer.numbers().len(),
+                "parameters": layer.parameters(),
                 "inside": layer.inside().into_iter().map(layers_json).collect::<Vec<_>>(),
             })
         })
@@ -383,7 +380,7 @@ mod tests {
         let model = Model::new(layers, Precision::F32)
             .unwrap()
             .with_notes(vec!["`a` became `b`".to_owned()]);
-        let report = inspect(&model, Precision::F32, Order::Auto).unwrap();
+        let report = inspect(model, Precision::F32, Order::Auto).unwrap();
         let text = report.to_string();
         for part in [
             "affine",

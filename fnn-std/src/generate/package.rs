@@ -208,7 +208,7 @@ pub fn self_test(workspace: &mut Workspace) -> Result<(), fnn_core::Mismatch<Sca
 
     fn readme(&self, name: &str, dependency: &str) -> Result<String> {
         let module = &self.module;
-        let report = inspect::inspect(module.model, module.precision, module.order)?;
+        let report = inspect::inspect(module.model.clone(), module.precision, module.order)?;
         let mut text = String::new();
         let _ = self.print_readme(&mut text, name, dependency, &report);
         Ok(text)

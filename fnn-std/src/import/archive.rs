@@ -2,6 +2,7 @@
 
 use std::io::{Cursor, Read};
 
+use memchr::memmem;
 use zip::{ZipArchive, result::ZipError};
 
 use crate::error::{Error, Result};
@@ -10,6 +11,8 @@ use crate::error::{Error, Result};
 pub(super) struct Archive<'b> {
     zip: ZipArchive<Cursor<&'b [u8]>>,
     names: Vec<String>,
+    /// How many bytes the archive has.
+    length: u64,
     /// How many bytes may still come out.
     left: u64,
 }
@@ -42,6 +45,7 @@ impl<'b> Archive<'b> {
         Ok(Self {
             names: names.map_err(|e| damaged(&e))?,
             zip,
+            length: bytes.len() as u64,
             left: FREE + RATIO * bytes.len() as u64,
         })
     }
@@ -63,8 +67,9 @@ impl<'b> Archive<'b> {
             ))
         };
         let entry = self.zip.by_name(name).map_err(|e| at(&e))?;
-        let mut bytes = Vec::new();
-        // What the entry says of its size is not believed.
+        // What the entry says of its size is not believed beyond that of the archive.
+        let expected = entry.size().min(self.length) as usize;
+        let mut bytes = Vec::with_capacity(expected);
         entry
             .take(self.left + 1)
             .read_to_end(&mut bytes)
@@ -86,7 +91,7 @@ fn damaged(error: &ZipError) -> Error {
 
 /// Refuses archives with more entries than a model has, before the library makes room for them.
 fn check_entries(bytes: &[u8]) -> Result<()> {
-    let entries = bytes.windows(4).filter(|b| b == b"PK\x01\x02").count();
+    let entries = memmem::find_iter(bytes, b"PK\x01\x02").count();
     if entries > MOST_ENTRIES {
         return Err(Error::refused(format!(
             "the zip archive has {entries} entries, wanted at most {MOST_ENTRIES}"

@@ -527,7 +527,7 @@ impl Lowering<'_> {
                     let bias = bias.map(|bias| {
                         tensor(format!("bias of {name}"), vec![outputs], self.rounded(bias))
                     });
-                    let weight = self.rounded(weight.to_vec());
+                    let weight = weight.iter().map(|&w| self.precision.round(w)).collect();
                     let weight = tensor(name.to_string(), vec![outputs, inputs], weight);
                     let activation = activation.unwrap_or(Activation::Identity);
                     Dense::new(weight, bias, activation)?.into()

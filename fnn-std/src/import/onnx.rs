@@ -18,6 +18,8 @@ mod view;
 
 use std::{collections::HashMap, path::Path, rc::Rc};
 
+use bytes::Bytes;
+
 use self::{
     graph::Graph,
     operator::{Evaluation, Input, Reading, Value},
@@ -40,7 +42,7 @@ pub(super) fn operators() -> impl Iterator<Item = &'static str> {
 }
 
 /// The model in these bytes. Weights that are in other files are read from `folder`, if it is known.
-pub(super) fn parse(bytes: &[u8], folder: Option<&Path>, options: &Options) -> Result<Model> {
+pub(super) fn parse(bytes: &Bytes, folder: Option<&Path>, options: &Options) -> Result<Model> {
     if options.activations.is_some() {
         return Err(Error::refused(
             "activations are given, but an ONNX file holds its own, which cannot be replaced",

@@ -107,7 +107,7 @@ fn widened(name: &str, view: &TensorView<'_>) -> Result<(Tensor, Precision)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{activation::Activation, model::Dense};
+    use crate::{activation::Activation, model::Layer};
 
     /// A file of these tensors, all of type `dtype`, the numbers being their bytes.
     fn file(tensors: &[(&str, Dtype, &[usize], &[u8])], metadata: &[(&str, &str)]) -> Vec<u8> {
@@ -147,13 +147,8 @@ mod tests {
                 ],
             );
             let model = read(&bytes).unwrap();
-            let weights: Vec<_> = model
-                .as_dense()
-                .unwrap()
-                .into_iter()
-                .flat_map(Dense::numbers)
-                .collect();
-            assert_eq!(weights, [1.0, 0.0, 2.0, 0.0], "{prefix}");
+            let weights: Vec<_> = model.layers().iter().flat_map(Layer::numbers).collect();
+            assert_eq!(weights.concat(), [1.0, 0.0, 2.0, 0.0], "{prefix}");
             assert_eq!(model.as_dense().unwrap()[0].activation(), Activation::Tanh);
             assert_eq!(model.precision(), Precision::F32);
             assert_eq!(model.input_names().unwrap(), ["x"]);
@@ -193,7 +188,7 @@ mod tests {
         let model = read(&bytes).unwrap();
         assert_eq!(model.precision(), Precision::F32);
         assert_eq!(
-            model.as_dense().unwrap()[0].numbers().collect::<Vec<_>>(),
+            model.layers()[0].numbers().concat(),
             [
                 1.0,
                 -2.0,

@@ -171,20 +171,23 @@ impl Layer {
         }
     }
 
-    /// All its parameters.
-    pub(crate) fn numbers(&self) -> Vec<f64> {
+    /// All its parameters, as they lie in memory.
+    pub(crate) fn numbers(&self) -> Vec<&[f64]> {
         match self {
-            Self::Dense(layer) => layer.numbers().collect(),
+            Self::Dense(layer) => vec![&layer.weight, &layer.bias],
             Self::Affine(Affine { scale, shift, .. })
-            | Self::LayerNorm(LayerNorm { scale, shift, .. }) => {
-                scale.iter().chain(shift).copied().collect()
-            }
+            | Self::LayerNorm(LayerNorm { scale, shift, .. }) => vec![scale, shift],
             Self::Softmax(_) | Self::Select(_) => Vec::new(),
             Self::Residual(_) | Self::Concat(_) => {
                 let layers = self.inside().into_iter().flatten();
                 layers.flat_map(Self::numbers).collect()
             }
         }
+    }
+
+    /// How many parameters it has.
+    pub(crate) fn parameters(&self) -> usize {
+        self.numbers().into_iter().map(<[f64]>::len).sum()
     }
 
     /// What it costs.
@@ -331,11 +334,6 @@ impl Dense {
     /// The activation of all its neurons.
     pub fn activation(&self) -> Activation {
         self.activation
-    }
-
-    /// All weights and biases.
-    pub(crate) fn numbers(&self) -> impl Iterator<Item = f64> {
-        self.weight.iter().chain(&self.bias).copied()
     }
 }
 

@@ -221,7 +221,7 @@ fn starts_like_one(bytes: &[u8]) -> bool {
 }
 
 /// The model in these bytes.
-pub(super) fn decode(bytes: &[u8]) -> Result<Model> {
+pub(super) fn decode(bytes: &Bytes) -> Result<Model> {
     let damaged =
         |found: String| Error::refused(format!("the file is damaged or cut off: {found}"));
     let cost = cost(Kind::Model, bytes)
@@ -232,8 +232,8 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Model> {
              at most {MOST}"
         )));
     }
-    // From one shared block of memory, of which the weights stay parts.
-    Model::decode(Bytes::copy_from_slice(bytes)).map_err(|e| damaged(e.to_string()))
+    // The weights stay parts of these bytes.
+    Model::decode(bytes.clone()).map_err(|e| damaged(e.to_string()))
 }
 
 /// A message, for counting what it takes in memory before it is decoded.
@@ -354,7 +354,7 @@ mod tests {
         let mut bytes = vec![0x08, 0x08, 0x3a];
         prost::encoding::encode_varint(graph.len() as u64, &mut bytes);
         bytes.extend(graph);
-        let error = decode(&bytes).unwrap_err().to_string();
+        let error = decode(&bytes.into()).unwrap_err().to_string();
         assert!(
             error.starts_with("the nodes, names and integers of the graph would take"),
             "{error}"

@@ -95,7 +95,7 @@ impl File {
     }
 
     fn model(&self) -> Result<Model> {
-        parse(&self.bytes(), None, &Options::default())
+        parse(&self.bytes().into(), None, &Options::default())
     }
 
     /// The output for an input, by the plain evaluation.
@@ -389,7 +389,7 @@ fn one_output_is_wanted() {
             output_name: Some(name.to_owned()),
             ..Default::default()
         };
-        parse(&file.bytes(), None, &options)
+        parse(&file.bytes().into(), None, &options)
     };
     assert_eq!(
         named("t").unwrap().as_dense().unwrap()[0].activation(),
@@ -630,7 +630,7 @@ fn data_in_other_files_is_read_from_inside_the_folder_only() {
     );
     assert!(refused("w.data", &[("offset", "-4")]).contains("its offset is `-4`"));
     let bytes = std::fs::read(inside.join("model.onnx")).unwrap();
-    let error = parse(&bytes, None, &Options::default()).unwrap_err();
+    let error = parse(&bytes.into(), None, &Options::default()).unwrap_err();
     assert!(
         error
             .to_string()

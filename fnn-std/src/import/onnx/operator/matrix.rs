@@ -35,6 +35,12 @@ impl Evaluation<'_> {
     }
 
     pub(super) fn matmul(&mut self, a: &Value, b: &Value) -> Result<Value> {
+        self.multiplied(a, b, false)
+    }
+
+    /// The product of two matrices, of which the one that is constant `is_turned`: its axes are in
+    /// the other order.
+    fn multiplied(&mut self, a: &Value, b: &Value, is_turned: bool) -> Result<Value> {
         match (a, b) {
             (Value::Vector(x), Value::Constant(w)) => {
                 let w = &without_front(w, 2)?;
@@ -49,8 +55,8 @@ impl Evaluation<'_> {
                         View::whole(&[&[1], &*w.sizes].concat())
                     }
                     _ => {
-                        sizes[last] = w.sizes[1];
-                        View::whole(&w.sizes).transposed(None)?
+                        sizes[last] = w.sizes[usize::from(!is_turned)];
+                        matrix(w, !is_turned)?
                     }
                 };
                 let id = self.weighted(x.id, w, &view)?;
@@ -78,8 +84,8 @@ impl Evaluation<'_> {
                         View::whole(&[&[1], &*w.sizes].concat())
                     }
                     _ => {
-                        sizes[at] = w.sizes[0];
-                        View::whole(&w.sizes)
+                        sizes[at] = w.sizes[usize::from(is_turned)];
+                        matrix(w, is_turned)?
                     }
                 };
                 let rows = x.rows.map(|r| {
@@ -102,7 +108,8 @@ impl Evaluation<'_> {
     }
 
     pub(super) fn gemm(&mut self, call: &Call<'_, '_>) -> Result<Vec<Value>> {
-        let operand = |all: &mut Self, i: usize, name: &str| -> Result<Value> {
+        let mut is_turned = false;
+        let mut operand = |all: &mut Self, i: usize, name: &str| -> Result<Value> {
             let value = call.input(i)?;
             if value.sizes().len() != 2 {
                 return Err(Error::refused(format!(
@@ -110,11 +117,13 @@ impl Evaluation<'_> {
                     value.sizes()
                 )));
             }
-            if call.integer(name, 0)? != 0 {
-                all.transpose(value, None)
-            } else {
-                Ok(value.clone())
+            let is_transposed = call.integer(name, 0)? != 0;
+            match value {
+                Value::Constant(_) => is_turned = is_transposed,
+                Value::Vector(_) if is_transposed => return all.transpose(value, None),
+                Value::Vector(_) => {}
             }
+            Ok(value.clone())
         };
         let (mut a, mut b) = (operand(self, 0, "transA")?, operand(self, 1, "transB")?);
         let (alpha, beta) = (call.float("alpha", 1.0)?, call.float("beta", 1.0)?);
@@ -129,7 +138,7 @@ impl Evaluation<'_> {
                 }
             }
         }
-        let mut y = self.matmul(&a, &b)?;
+        let mut y = self.multiplied(&a, &b, is_turned)?;
         if let Some(Some(c)) = call.inputs.get(2) {
             let c = if beta == 1.0 {
                 c.clone()
@@ -337,4 +346,14 @@ fn without_front(c: &Constant, axes: usize) -> Result<Constant> {
         )));
     }
     c.reshaped(sizes.to_vec())
+}
+
+/// A view of a matrix, with its axes in the other order where it is to be turned.
+fn matrix(w: &Constant, is_turned: bool) -> Result<View> {
+    let whole = View::whole(&w.sizes);
+    if is_turned {
+        whole.transposed(None)
+    } else {
+        Ok(whole)
+    }
 }
