@@ -8,17 +8,23 @@
 //! - for each tile of a product, l rows by c columns held in registers over a sum of m terms:
 //!   m l c multiply-adds, m (l + c) loads, m steps of the loop, and one tile with l c numbers to
 //!   store,
-//! - for each derivative that is scaled by a slope or copied, one number,
+//! - for each derivative that is scaled by a slope, and for each number that is copied, set aside or
+//!   added, one number,
 //! - for each neuron its activation, alone or with its slope, one constant each for every kind,
+//! - for each entry of a layer normalisation, a softmax or an affine layer, and of a derivative
+//!   through one of the first two, one constant each,
 //! - for each layer and each call one constant.
 //!
 //! The error that is stated is the largest relative one among the counts when each is predicted from
 //! the others (leave-one-out): with residuals r and the projection H of the fit, r / (1 − Hᵢᵢ).
 
-use std::ops::AddAssign;
+use std::{iter::Peekable, ops::AddAssign, str::Chars};
 
-use crate::{activation::Activation, model::Precision, order::Order};
-use fnn_core::{Shape, Step};
+use crate::{
+    activation::Activation,
+    model::{Layer, Model, Precision},
+    order::Order,
+};
 
 /// What `cargo xtask estimate` counted, for each processor.
 const COUNTS: &str = include_str!("cost/counts.csv");
@@ -39,20 +45,12 @@ pub struct Estimate {
     pub stack: usize,
 }
 
-/// The costs of dense layers with these sizes, the inputs first, and these activations, on every
-/// processor that was counted. Nothing where an activation was not counted.
-pub(crate) fn estimates(
-    sizes: &[usize],
-    activations: &[Activation],
-    precision: Precision,
-    order: Order,
-) -> Vec<Estimate> {
-    let steps = dense(sizes);
-    let shape = Shape::Steps(&steps);
-    let cut = order.cut(&shape, shape.inputs());
-    let kinds: Option<Vec<usize>> = activations.iter().map(|a| kind(a.name())).collect();
-    let Some(kinds) = kinds else {
-        return Vec::new();
+/// The costs of a model on every processor that was counted.
+pub(crate) fn estimates(model: &Model, precision: Precision, order: Order) -> Vec<Estimate> {
+    let cut = order.cut(&model.shape(), model.inputs());
+    let network = Network {
+        inputs: model.inputs(),
+        parts: model.layers().iter().map(Part::of).collect(),
     };
     let counts: Vec<Count> = COUNTS.lines().skip(1).filter_map(Count::parse).collect();
     let mut processors: Vec<&str> = counts.iter().map(|count| count.processor).collect();
@@ -64,39 +62,162 @@ pub(crate) fn estimates(
         let counts: Vec<&Count> = counts.collect();
         let rows = counts.iter().flat_map(|count| count.rows());
         let fit = Fit::new(&rows.collect::<Vec<_>>())?;
-        let (inputs, outputs) = (shape.inputs(), shape.outputs());
         let beside = counts.iter().map(|count| count.stack_beside()).max()?;
-        let value = Work::of_value(sizes, &kinds, precision);
-        let evaluation = Work::of_evaluation(sizes, &kinds, precision, cut);
+        let value = Work::of_value(&network, precision);
+        let evaluation = Work::of_evaluation(&network, precision, cut);
         Some(Estimate {
             processor,
             value: fit.predict(&value).round() as u64,
             evaluation: fit.predict(&evaluation).round() as u64,
             error: fit.error,
-            stack: outputs * (1 + inputs) * precision.bytes() + beside,
+            stack: network.returned(precision) + beside,
         })
     };
     processors.into_iter().filter_map(estimate).collect()
 }
 
-/// Dense layers of these sizes, the inputs first.
-fn dense(sizes: &[usize]) -> Vec<Step> {
-    let pairs = sizes.windows(2);
-    pairs.map(|pair| Step::dense(pair[0], pair[1])).collect()
+/// The layers of a network as their costs are counted.
+#[derive(Debug, Clone, PartialEq)]
+struct Network {
+    inputs: usize,
+    parts: Vec<Part>,
+}
+
+/// A layer; activations by their numbers.
+#[derive(Debug, Clone, PartialEq)]
+enum Part {
+    Dense { outputs: usize, kind: usize },
+    Affine { kind: usize },
+    LayerNorm,
+    Softmax,
+    Select { outputs: usize },
+    Residual(Vec<Part>),
+    Concat(Vec<Vec<Part>>),
+}
+
+impl Network {
+    /// The network that a row of the table names: the number of inputs, then the layers, each with
+    /// a `-` before it. A number is a dense layer with so many neurons and this activation, `a` an
+    /// affine layer, `n` a layer normalisation, `s` a softmax, `p2` a selection of two entries,
+    /// `r[8-4]` a residual layer and `c[8-2|4]` a concatenation of what is in the brackets.
+    fn parse(text: &str, kind: usize) -> Option<Self> {
+        let mut text = text.chars().peekable();
+        let inputs = number(&mut text)?;
+        text.next_if_eq(&'-')?;
+        let parts = Part::chain(&mut text, kind)?;
+        text.next().is_none().then_some(Self { inputs, parts })
+    }
+
+    fn outputs(&self) -> usize {
+        outputs(&self.parts, self.inputs)
+    }
+
+    /// Bytes of value and Jacobian.
+    fn returned(&self, precision: Precision) -> usize {
+        self.outputs() * (1 + self.inputs) * precision.bytes()
+    }
+}
+
+impl Part {
+    fn of(layer: &Layer) -> Self {
+        let chain = |layers: &[Layer]| layers.iter().map(Self::of).collect();
+        match layer {
+            Layer::Dense(dense) => Self::Dense {
+                outputs: dense.outputs(),
+                kind: kind(dense.activation().name()),
+            },
+            Layer::Affine(affine) => Self::Affine {
+                kind: kind(affine.activation().name()),
+            },
+            Layer::LayerNorm(_) => Self::LayerNorm,
+            Layer::Softmax(_) => Self::Softmax,
+            Layer::Select(_) => Self::Select {
+                outputs: layer.outputs(),
+            },
+            Layer::Residual(residual) => Self::Residual(chain(residual.layers())),
+            Layer::Concat(concat) => {
+                Self::Concat(concat.branches().iter().map(|b| chain(b)).collect())
+            }
+        }
+    }
+
+    fn chain(text: &mut Peekable<Chars<'_>>, kind: usize) -> Option<Vec<Self>> {
+        let mut parts = vec![Self::parse(text, kind)?];
+        while text.next_if_eq(&'-').is_some() {
+            parts.push(Self::parse(text, kind)?);
+        }
+        Some(parts)
+    }
+
+    fn parse(text: &mut Peekable<Chars<'_>>, kind: usize) -> Option<Self> {
+        let Some(letter) = text.next_if(char::is_ascii_alphabetic) else {
+            let outputs = number(text)?;
+            return Some(Self::Dense { outputs, kind });
+        };
+        Some(match letter {
+            'a' => Self::Affine { kind: IDENTITY },
+            'n' => Self::LayerNorm,
+            's' => Self::Softmax,
+            'p' => Self::Select {
+                outputs: number(text)?,
+            },
+            'r' | 'c' => {
+                text.next_if_eq(&'[')?;
+                let mut branches = vec![Self::chain(text, kind)?];
+                while text.next_if_eq(&'|').is_some() {
+                    branches.push(Self::chain(text, kind)?);
+                }
+                text.next_if_eq(&']')?;
+                match (letter, branches.len()) {
+                    ('r', 1) => Self::Residual(branches.pop()?),
+                    ('c', 2..) => Self::Concat(branches),
+                    _ => return None,
+                }
+            }
+            _ => return None,
+        })
+    }
+
+    fn is_dense(&self) -> bool {
+        matches!(self, Self::Dense { .. })
+    }
+
+    fn outputs(&self, inputs: usize) -> usize {
+        match self {
+            Self::Dense { outputs, .. } | Self::Select { outputs } => *outputs,
+            Self::Affine { .. } | Self::LayerNorm | Self::Softmax | Self::Residual(_) => inputs,
+            Self::Concat(branches) => branches.iter().map(|b| outputs(b, inputs)).sum(),
+        }
+    }
+}
+
+fn outputs(parts: &[Part], inputs: usize) -> usize {
+    parts.iter().fold(inputs, |size, part| part.outputs(size))
+}
+
+fn number(text: &mut Peekable<Chars<'_>>) -> Option<usize> {
+    let mut digits = String::new();
+    while let Some(digit) = text.next_if(char::is_ascii_digit) {
+        digits.push(digit);
+    }
+    digits.parse().ok()
 }
 
 /// The number of an activation among all, by its name.
-fn kind(name: &str) -> Option<usize> {
-    Activation::ALL.iter().position(|a| a.name() == name)
+fn kind(name: &str) -> usize {
+    let place = Activation::ALL.iter().position(|a| a.name() == name);
+    place.unwrap_or(IDENTITY)
 }
+
+/// The number of the identity, the first of all.
+const IDENTITY: usize = 0;
 
 /// A row of the table.
 #[derive(Debug)]
 struct Count {
     processor: &'static str,
     precision: Precision,
-    kind: usize,
-    sizes: Vec<usize>,
+    network: Network,
     cut: usize,
     value: f64,
     evaluation: f64,
@@ -110,7 +231,7 @@ impl Count {
             processor,
             precision,
             activation,
-            sizes,
+            layers,
             cut,
             value,
             evaluation,
@@ -122,11 +243,7 @@ impl Count {
         Some(Self {
             processor,
             precision: precision.parse().ok()?,
-            kind: kind(activation)?,
-            sizes: sizes
-                .split('-')
-                .map(|n| n.parse().ok())
-                .collect::<Option<_>>()?,
+            network: Network::parse(layers, kind(activation))?,
             cut: cut.parse().ok()?,
             value: value.parse().ok()?,
             evaluation: evaluation.parse().ok()?,
@@ -136,22 +253,17 @@ impl Count {
 
     /// Its work and counts.
     fn rows(&self) -> [(Work, f64); 2] {
-        let kinds = vec![self.kind; self.sizes.len() - 1];
-        let (sizes, precision) = (&self.sizes, self.precision);
+        let (network, precision) = (&self.network, self.precision);
+        let evaluation = Work::of_evaluation(network, precision, self.cut);
         [
-            (Work::of_value(sizes, &kinds, precision), self.value),
-            (
-                Work::of_evaluation(sizes, &kinds, precision, self.cut),
-                self.evaluation,
-            ),
+            (Work::of_value(network, precision), self.value),
+            (evaluation, self.evaluation),
         ]
     }
 
     /// Bytes of stack without the value and Jacobian that are returned on it.
     fn stack_beside(&self) -> usize {
-        let steps = dense(&self.sizes);
-        let shape = Shape::Steps(&steps);
-        let returned = shape.outputs() * (1 + shape.inputs()) * self.precision.bytes();
+        let returned = self.network.returned(self.precision);
         self.stack.saturating_sub(returned)
     }
 }
@@ -171,7 +283,13 @@ const STEP: usize = 5;
 const TILE: usize = 6;
 const STORE: usize = 7;
 const SCALED: usize = 8;
-const VALUE: usize = 9;
+const COPY: usize = 9;
+const AFFINE: usize = 10;
+const NORM: usize = 11;
+const NORM_DERIVATIVE: usize = 12;
+const SOFTMAX: usize = 13;
+const SOFTMAX_DERIVATIVE: usize = 14;
+const VALUE: usize = 15;
 const SLOPE: usize = VALUE + Activation::ALL.len();
 
 impl Work {
@@ -182,55 +300,163 @@ impl Work {
     }
 
     /// `fnn_core::Network::value`.
-    fn of_value(sizes: &[usize], kinds: &[usize], precision: Precision) -> Self {
+    fn of_value(network: &Network, precision: Precision) -> Self {
         let mut work = Self {
             counts: [0.0; Self::KINDS],
         };
         work.add(CALL, 1);
-        for (sizes, &kind) in sizes.windows(2).zip(kinds) {
-            work.column(sizes[0], sizes[1], precision);
-            work.add(VALUE + kind, sizes[1]);
-        }
+        work.values(&network.parts, network.inputs, VALUE, precision);
         work
     }
 
     /// `fnn_core::Network::evaluate`, where forward accumulation ends after the layer `cut`.
-    fn of_evaluation(sizes: &[usize], kinds: &[usize], precision: Precision, cut: usize) -> Self {
+    fn of_evaluation(network: &Network, precision: Precision, cut: usize) -> Self {
         let mut work = Self {
             counts: [0.0; Self::KINDS],
         };
         work.add(CALL, 1);
         work.add(EVALUATION, 1);
-        let depth = sizes.len() - 1;
-        let (inputs, outputs) = (sizes[0], sizes[depth]);
-        for (layer, &kind) in kinds.iter().enumerate() {
-            let (before, after) = (sizes[layer], sizes[layer + 1]);
-            work.add(SLOPE + kind, after);
-            if layer >= cut {
-                work.column(before, after, precision);
-                continue;
-            }
-            if layer == 0 {
-                work.column(before, after, precision);
+        let parts = &network.parts;
+        let (inputs, outputs, depth) = (network.inputs, network.outputs(), parts.len());
+        let sizes = parts.iter().scan(inputs, |size, part| {
+            *size = part.outputs(*size);
+            Some(*size)
+        });
+        let sizes: Vec<usize> = [inputs].into_iter().chain(sizes).collect();
+        let (forward, back) = parts.split_at(cut.min(depth));
+        if let Some((first, rest)) = forward.split_first() {
+            if let &Part::Dense { outputs, kind } = first {
+                // Its tangents are its weights.
+                work.column(inputs, outputs, precision);
+                work.add(SLOPE + kind, outputs);
+                work.add(SCALED, inputs * outputs);
             } else {
-                work.product(after, before, 1 + inputs, precision);
+                work.add(COPY, inputs * inputs);
+                work.tangents(std::slice::from_ref(first), inputs, inputs, precision);
             }
-            work.add(SCALED, inputs * after);
+            work.tangents(rest, sizes[1], inputs, precision);
         }
-        if cut < depth {
-            work.add(SCALED, outputs * sizes[depth - 1]);
+        work.values(back, sizes[forward.len()], SLOPE, precision);
+        if let Some((last, _)) = back.split_last() {
+            if last.is_dense() {
+                work.add(SCALED, outputs * sizes[depth - 1]);
+            } else {
+                work.add(COPY, outputs * outputs);
+                work.cotangents(last, sizes[depth - 1], outputs, precision);
+            }
             for layer in (cut.max(1)..depth - 1).rev() {
-                work.add(SCALED, outputs * sizes[layer + 1]);
-                work.product(outputs, sizes[layer + 1], sizes[layer], precision);
+                work.cotangents(&parts[layer], sizes[layer], outputs, precision);
             }
             work.add(LAYER, 1);
-            if cut == 0 {
-                work.add(SCALED, outputs * sizes[1]);
+            if cut > 0 {
+                work.product(outputs, sizes[cut], inputs, precision);
+            } else if depth > 1 || last.is_dense() {
+                work.cotangents(&parts[0], inputs, outputs, precision);
             }
-            work.product(outputs, sizes[cut.max(1)], inputs, precision);
         }
         work.add(SCALED, inputs * outputs);
         work
+    }
+
+    /// Values through these layers; `activated` is [`VALUE`], or [`SLOPE`] with what their
+    /// derivatives need.
+    fn values(&mut self, parts: &[Part], inputs: usize, activated: usize, precision: Precision) {
+        let mut size = inputs;
+        for part in parts {
+            match part {
+                &Part::Dense { outputs, kind } => {
+                    self.column(size, outputs, precision);
+                    self.add(activated + kind, outputs);
+                }
+                Part::Affine { kind } => {
+                    self.add(AFFINE, size);
+                    self.add(activated + kind, size);
+                }
+                Part::LayerNorm => self.add(NORM, size),
+                Part::Softmax => self.add(SOFTMAX, size),
+                Part::Select { outputs } => self.add(COPY, *outputs),
+                Part::Residual(inside) => {
+                    self.add(COPY, 2 * size);
+                    self.values(inside, size, activated, precision);
+                }
+                Part::Concat(branches) => {
+                    for branch in branches {
+                        self.add(COPY, size + outputs(branch, size));
+                        self.values(branch, size, activated, precision);
+                    }
+                }
+            }
+            size = part.outputs(size);
+        }
+    }
+
+    /// Values and so many tangents through these layers.
+    fn tangents(&mut self, parts: &[Part], inputs: usize, columns: usize, precision: Precision) {
+        let mut size = inputs;
+        for part in parts {
+            match part {
+                &Part::Dense { outputs, kind } => {
+                    self.product(outputs, size, 1 + columns, precision);
+                    self.add(SLOPE + kind, outputs);
+                    self.add(SCALED, columns * outputs);
+                }
+                Part::Affine { kind } => {
+                    self.add(AFFINE, size);
+                    self.add(SLOPE + kind, size);
+                    self.add(SCALED, columns * size);
+                }
+                Part::LayerNorm => {
+                    self.add(NORM, size);
+                    self.add(NORM_DERIVATIVE, columns * size);
+                }
+                Part::Softmax => {
+                    self.add(SOFTMAX, size);
+                    self.add(SOFTMAX_DERIVATIVE, columns * size);
+                }
+                Part::Select { outputs } => self.add(COPY, (1 + columns) * outputs),
+                Part::Residual(inside) => {
+                    self.add(COPY, 2 * (1 + columns) * size);
+                    self.tangents(inside, size, columns, precision);
+                }
+                Part::Concat(branches) => {
+                    for branch in branches {
+                        self.add(COPY, (1 + columns) * (size + outputs(branch, size)));
+                        self.tangents(branch, size, columns, precision);
+                    }
+                }
+            }
+            size = part.outputs(size);
+        }
+    }
+
+    /// So many cotangents back through a layer with so many inputs.
+    fn cotangents(&mut self, part: &Part, inputs: usize, rows: usize, precision: Precision) {
+        match part {
+            &Part::Dense { outputs, .. } => {
+                self.add(SCALED, rows * outputs);
+                self.product(rows, outputs, inputs, precision);
+            }
+            Part::Affine { .. } => self.add(SCALED, rows * inputs),
+            Part::LayerNorm => self.add(NORM_DERIVATIVE, rows * inputs),
+            Part::Softmax => self.add(SOFTMAX_DERIVATIVE, rows * inputs),
+            Part::Select { .. } => self.add(COPY, rows * inputs),
+            Part::Residual(inside) => {
+                self.add(COPY, 2 * rows * inputs);
+                self.all_cotangents(inside, inputs, rows, precision);
+            }
+            Part::Concat(branches) => {
+                for branch in branches {
+                    self.add(COPY, rows * (inputs + outputs(branch, inputs)));
+                    self.all_cotangents(branch, inputs, rows, precision);
+                }
+            }
+        }
+    }
+
+    fn all_cotangents(&mut self, parts: &[Part], inputs: usize, rows: usize, precision: Precision) {
+        for (at, part) in parts.iter().enumerate() {
+            self.cotangents(part, outputs(&parts[..at], inputs), rows, precision);
+        }
     }
 
     /// The sums of a layer for one column.
@@ -368,6 +594,8 @@ fn inverse(mut matrix: Vec<Vec<f64>>) -> Option<Vec<Vec<f64>>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::{Dense, Tensor};
+    use fnn_core::{Shape, Step};
 
     #[test]
     fn every_row_of_the_table_is_read() {
@@ -388,9 +616,17 @@ mod tests {
             ("RV32IMAFC", [9_538.0, 44_490.0, 82_919.0]),
         ] {
             let estimate = |sizes: &[usize]| {
-                let mut activations = vec![Mish; sizes.len() - 1];
-                activations[sizes.len() - 2] = Identity;
-                let found = estimates(sizes, &activations, Precision::F32, Order::Auto);
+                let layers = sizes.windows(2).enumerate().map(|(k, pair)| {
+                    let weight = Tensor {
+                        name: String::new(),
+                        shape: vec![pair[1], pair[0]],
+                        numbers: vec![0.0; pair[0] * pair[1]],
+                    };
+                    let is_last = k + 2 == sizes.len();
+                    Dense::new(weight, None, if is_last { Identity } else { Mish }).unwrap()
+                });
+                let model = Model::new(layers.collect(), Precision::F32).unwrap();
+                let found = estimates(&model, Precision::F32, Order::Auto);
                 found
                     .into_iter()
                     .find(|e| e.processor == processor)
@@ -412,13 +648,68 @@ mod tests {
 
     #[test]
     fn the_multiply_adds_are_those_of_the_shape() {
-        let sizes = [5, 37, 6, 19, 3];
-        let steps = dense(&sizes);
+        let network = Network::parse("5-37-6-19-3", 0).unwrap();
+        let steps = [(5, 37), (37, 6), (6, 19), (19, 3)].map(|(n, m)| Step::dense(n, m));
         let shape = Shape::Steps(&steps);
         for cut in 0..=4 {
-            let work = Work::of_evaluation(&sizes, &[0; 4], Precision::F32, cut);
+            let work = Work::of_evaluation(&network, Precision::F32, cut);
             let expected = shape.value_multiply_adds() + shape.jacobian_multiply_adds(cut, 5);
             assert_eq!(work.counts[MULTIPLY_ADD], expected as f64, "{cut}");
+        }
+        // A way past, branches and what works entry by entry.
+        let network = Network::parse("5-a-7-r[9-7]-n-c[4-2|3]-6-s", 0).unwrap();
+        let dense = |n, m| Shape::Step(Step::dense(n, m));
+        let inside = [Step::dense(7, 9), Step::dense(9, 7)];
+        let branch = [Step::dense(7, 4), Step::dense(4, 2)];
+        let steps = [
+            Step::affine(5),
+            Step::dense(5, 7),
+            Step::residual(&Shape::Steps(&inside)),
+            Step::map(7, 7, 8, 14, 0),
+            Step::concat(&Shape::Steps(&branch), &dense(7, 3)),
+            Step::dense(5, 6),
+            Step::map(6, 6, 6, 0, 0),
+        ];
+        let shape = Shape::Steps(&steps);
+        assert_eq!(network.outputs(), shape.outputs());
+        for cut in 0..=7 {
+            let work = Work::of_evaluation(&network, Precision::F32, cut);
+            let expected = shape.value_multiply_adds() + shape.jacobian_multiply_adds(cut, 5);
+            assert_eq!(work.counts[MULTIPLY_ADD], expected as f64, "{cut}");
+        }
+    }
+
+    #[test]
+    fn layers_are_read_as_they_are_written() {
+        assert_eq!(Network::parse("3", 0), None);
+        assert_eq!(Network::parse("3-r[4|2]", 0), None);
+        assert_eq!(Network::parse("3-c[4]", 0), None);
+        assert_eq!(Network::parse("3-x", 0), None);
+        assert_eq!(Network::parse("3-4]", 0), None);
+        let found = Network::parse("3-p2-c[4|s-r[2]]", 7).unwrap();
+        let dense = |outputs| Part::Dense { outputs, kind: 7 };
+        let nested = vec![Part::Softmax, Part::Residual(vec![dense(2)])];
+        let concat = Part::Concat(vec![vec![dense(4)], nested]);
+        assert_eq!(found.parts, [Part::Select { outputs: 2 }, concat]);
+        assert_eq!(found.outputs(), 6);
+        assert_eq!(kind("identity"), IDENTITY);
+    }
+
+    /// What is not counted would cost nothing.
+    #[test]
+    fn every_kind_of_work_was_counted() {
+        let counts: Vec<Count> = COUNTS.lines().skip(1).filter_map(Count::parse).collect();
+        for processor in ["Cortex-M4F", "Cortex-M7", "Cortex-M33", "RV32IMAFC"] {
+            for precision in [Precision::F32, Precision::F64] {
+                let own = counts
+                    .iter()
+                    .filter(|count| (count.processor, count.precision) == (processor, precision));
+                let works: Vec<Work> = own.flat_map(Count::rows).map(|row| row.0).collect();
+                for kind in 0..Work::KINDS {
+                    let is_counted = works.iter().any(|work| work.counts[kind] > 0.0);
+                    assert!(is_counted, "{processor}, {precision}: {kind}");
+                }
+            }
         }
     }
 }

@@ -57,8 +57,7 @@ pub struct Cost {
     pub cut: usize,
     /// Memory in f32, then in f64.
     pub memory: [Memory; 2],
-    /// Instructions and stack on each processor that was counted; empty where an activation was not,
-    /// or where a layer is not dense.
+    /// Instructions and stack on each processor that was counted.
     pub estimates: Vec<Estimate>,
 }
 
@@ -107,14 +106,7 @@ fn cost(model: &Model, precision: Precision, order: Order) -> Cost {
     let shape = model.shape();
     let (inputs, outputs, depth) = (model.inputs(), model.outputs(), shape.depth());
     let cut = order.cut(&shape, inputs);
-    let estimates = |precision| {
-        let layers = model.as_dense().unwrap_or_default();
-        let activations: Vec<_> = layers.iter().map(|layer| layer.activation()).collect();
-        match activations.is_empty() {
-            true => Vec::new(),
-            false => cost::estimates(model.sizes(), &activations, precision, order),
-        }
-    };
+    let estimates = |precision| cost::estimates(model, precision, order);
     let memory = |precision: Precision| Memory {
         precision,
         weights: model.parameters() * precision.bytes(),
@@ -314,12 +306,6 @@ impl Display for Report {
             row(f, &name, &|m| m.stack.get(at).map_or(0, |stack| stack.1))?;
         }
 
-        if cost.estimates.is_empty() {
-            return writeln!(
-                f,
-                "\nInstructions are estimated for dense layers with the activations that were counted."
-            );
-        }
         writeln!(
             f,
             "\ninstructions in {}, estimated            value   with Jacobian   within",

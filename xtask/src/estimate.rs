@@ -14,7 +14,7 @@ pub(crate) const OPTIONS: &str = "[--board NAME]";
 /// The table, in the workspace.
 const TABLE: &str = "fnn-std/src/cost/counts.csv";
 
-const HEADER: &str = "processor,precision,activation,sizes,cut,value,evaluation,stack";
+const HEADER: &str = "processor,precision,activation,layers,cut,value,evaluation,stack";
 
 /// Count on the board that is named, or on all that have no vectors, and put the counts in place of
 /// those that the table has for it.

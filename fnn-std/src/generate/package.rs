@@ -286,32 +286,22 @@ on the desk, `self_test` on the device."
         ] {
             writeln!(f, "| {what} | {count} |")?;
         }
-        let estimates = report.cost.estimates.iter();
-        let mut estimates = estimates.peekable();
-        if estimates.peek().is_none() {
+        writeln!(
+            f,
+            "\nEstimated from counts on emulated processors, the stack with what is returned on it:\n\n\
+             | processor | instructions of a value | with the Jacobian | within | stack, bytes |\n\
+             |---|---:|---:|---:|---:|"
+        )?;
+        for e in &report.cost.estimates {
             writeln!(
                 f,
-                "\nInstructions and the rest of the stack are not estimated: that is known for chains of dense\n\
-                 layers with activations that were counted."
+                "| {} | {} | {} | {:.0} % | {} |",
+                e.processor,
+                e.value,
+                e.evaluation,
+                (100.0 * e.error).ceil(),
+                e.stack
             )?;
-        } else {
-            writeln!(
-                f,
-                "\nEstimated from counts on emulated processors, the stack with what is returned on it:\n\n\
-                 | processor | instructions of a value | with the Jacobian | within | stack, bytes |\n\
-                 |---|---:|---:|---:|---:|"
-            )?;
-            for e in estimates {
-                writeln!(
-                    f,
-                    "| {} | {} | {} | {:.0} % | {} |",
-                    e.processor,
-                    e.value,
-                    e.evaluation,
-                    (100.0 * e.error).ceil(),
-                    e.stack
-                )?;
-            }
         }
 
         if !model.notes().is_empty() {

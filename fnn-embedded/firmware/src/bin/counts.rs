@@ -1,14 +1,15 @@
-//! Counts the instructions of networks of many sizes and of every activation, in both number
-//! formats and several orders of accumulation: `fnn inspect` estimates those of others from them.
+//! Counts the instructions of networks of many sizes, of every activation and every kind of layer, in
+//! both number formats and several orders of accumulation: `fnn inspect` estimates those of others
+//! from them.
 #![no_std]
 #![no_main]
 
 use core::{fmt, hint::black_box};
 
 use fnn_core::{
-    Chain, Cut, Dense, Elu, Forward, Gelu, GeluTanh, HardSigmoid, HardSwish, Identity, LeakyRelu,
-    Mish, Network, Relu, Reverse, SVector, Scalar as _, Selu, Sigmoid, Silu, Softplus, Softsign,
-    Tanh, Workspace, chain,
+    Affine, Chain, Clip, Concat, Cut, Dense, Elu, Forward, Gelu, GeluTanh, HardSigmoid, HardSwish,
+    Identity, LayerNorm, LeakyRelu, Mish, Network, Relu, Residual, Reverse, SVector, Scalar as _,
+    Select, Selu, Sigmoid, Silu, Softmax, Softplus, Softsign, Tanh, Workspace, chain,
 };
 use fnn_firmware::{BOARD, Counter, entry, exit, hprintln, stack_of};
 
@@ -37,17 +38,13 @@ macro_rules! weights {
 }
 weights!(f32 f64);
 
-/// Counts networks, all of whose layers have one activation, and prints a line for each: number
-/// format, activation, sizes, after which layer forward accumulation ends, the instructions of value
-/// and evaluation, and the stack of the evaluation.
+/// Counts a network and prints a line for it: number format, activation, layers, after which of them
+/// forward accumulation ends, the instructions of value and evaluation, and the stack of the
+/// evaluation.
 macro_rules! count {
-    ($counter:ident, $T:ident, $(
-        $name:literal $A:ty = $f:expr, $O:ty: $($in:literal - $out:literal),+;
-    )*) => { $( {
-        type Net = Network<Chain![$(Dense<$T, $in, $out, $A>),+], $O>;
-        static NETWORK: Net = Network::with_order(chain![
-            $(Dense::from_columns($T::columns::<$in, $out>(), [0.25; $out], $f)),+
-        ]);
+    ($counter:ident, $T:ident, $name:literal, $O:ty, $layers:expr, $L:ty = $l:expr) => {{
+        type Net = Network<$L, $O>;
+        static NETWORK: Net = Network::with_order($l);
 
         #[inline(never)]
         fn count(counter: &mut Counter) {
@@ -62,20 +59,72 @@ macro_rules! count {
             let stack = stack_of(|| {
                 black_box(&NETWORK.evaluate(black_box(&x), &mut workspace));
             });
-            let sizes = Sizes(Net::INPUTS, &[$($out),+]);
             hprintln!(
                 "count: {},{},{},{},{},{},{}",
-                $T::NAME, $name, sizes, Net::CUT, value, evaluation, stack
+                $T::NAME,
+                $name,
+                $layers,
+                Net::CUT,
+                value,
+                evaluation,
+                stack
             );
         }
         count(&mut $counter);
-    } )* };
+    }};
+}
+
+/// Networks of dense layers, all of which have one activation.
+macro_rules! dense {
+    ($counter:ident, $T:ident, $(
+        $name:literal $A:ty = $f:expr, $O:ty: $($in:literal - $out:literal),+;
+    )*) => { $(
+        count!(
+            $counter, $T, $name, $O, Sizes(Net::INPUTS, &[$($out),+]),
+            Chain![$(Dense<$T, $in, $out, $A>),+]
+                = chain![$(Dense::from_columns($T::columns::<$in, $out>(), [0.25; $out], $f)),+]
+        );
+    )* };
+}
+
+/// Networks with layers of other kinds, written as the estimates read them. A type stands here for
+/// its value, `(8 16)` for a dense layer.
+macro_rules! composite {
+    ($counter:ident, $T:ident, $( $O:ty: $layers:literal $(, $part:tt)+; )*) => { $(
+        count!(
+            $counter, $T, "mish", $O, $layers,
+            Chain![$(part!(type $T $part)),+] = chain![$(part!(value $T $part)),+]
+        );
+    )* };
+}
+
+macro_rules! part {
+    (type $T:ident ($in:literal $out:literal)) => { Dense<$T, $in, $out, Mish> };
+    (value $T:ident ($in:literal $out:literal)) => {
+        Dense::from_columns($T::columns::<$in, $out>(), [0.25; $out], Mish)
+    };
+    (type $T:ident (affine $n:literal)) => { Affine<$T, $n, Identity> };
+    (value $T:ident (affine $n:literal)) => { Affine::new([0.5; $n], [0.25; $n], Identity) };
+    (type $T:ident (norm $n:literal)) => { LayerNorm<$T, $n> };
+    (value $T:ident (norm $n:literal)) => { LayerNorm::new([0.5; $n], [0.25; $n], 1e-3) };
+    (type $T:ident (softmax $n:literal)) => { Softmax<$T, $n> };
+    (value $T:ident (softmax $n:literal)) => { Softmax::new() };
+    (type $T:ident (select $in:literal $out:literal)) => { Select<$T, $in, 1, $out> };
+    (value $T:ident (select $in:literal $out:literal)) => { Select::new() };
+    (type $T:ident [$($part:tt),+]) => { Residual<Chain![$(part!(type $T $part)),+]> };
+    (value $T:ident [$($part:tt),+]) => { Residual::new(chain![$(part!(value $T $part)),+]) };
+    (type $T:ident {$out:literal: $a:tt | $b:tt}) => {
+        Concat<part!(type $T $a), part!(type $T $b), $out>
+    };
+    (value $T:ident {$out:literal: $a:tt | $b:tt}) => {
+        Concat::new(part!(value $T $a), part!(value $T $b))
+    };
 }
 
 /// The same networks in both number formats.
 macro_rules! each {
     ($counter:ident, $($T:ident)*) => { $(
-        count! { $counter, $T,
+        dense! { $counter, $T,
             "mish" Mish = Mish, Forward: 4-16, 16-2;
             "mish" Mish = Mish, Reverse: 4-16, 16-2;
             "mish" Mish = Mish, Forward: 8-32, 32-32, 32-6;
@@ -123,6 +172,29 @@ macro_rules! each {
             "hard_sigmoid" HardSigmoid = HardSigmoid, Reverse: 5-12, 12-12, 12-3;
             "hard_swish" HardSwish = HardSwish, Forward: 6-24, 24-4;
             "hard_swish" HardSwish = HardSwish, Reverse: 5-12, 12-12, 12-3;
+            "clip" Clip<$T> = Clip { low: -0.5, high: 0.5 }, Forward: 6-24, 24-4;
+            "clip" Clip<$T> = Clip { low: -0.5, high: 0.5 }, Reverse: 5-12, 12-12, 12-3;
+        }
+        composite! { $counter, $T,
+            Forward: "8-a-32-32-6-a", (affine 8), (8 32), (32 32), (32 6), (affine 6);
+            Reverse: "8-a-32-32-6-a", (affine 8), (8 32), (32 32), (32 6), (affine 6);
+            Forward: "5-a-a-12-3", (affine 5), (affine 5), (5 12), (12 3);
+            Reverse: "5-a-a-12-3", (affine 5), (affine 5), (5 12), (12 3);
+            Forward: "6-24-n-4", (6 24), (norm 24), (24 4);
+            Reverse: "6-24-n-4", (6 24), (norm 24), (24 4);
+            Forward: "10-n-16-n-2", (norm 10), (10 16), (norm 16), (16 2);
+            Reverse: "10-n-16-n-2", (norm 10), (10 16), (norm 16), (16 2);
+            Forward: "6-24-5-s", (6 24), (24 5), (softmax 5);
+            Reverse: "6-24-5-s", (6 24), (24 5), (softmax 5);
+            Reverse: "4-s-8-12-s", (softmax 4), (4 8), (8 12), (softmax 12);
+            Forward: "8-16-r[24-16]-6", (8 16), [(16 24), (24 16)], (16 6);
+            Reverse: "8-16-r[24-16]-6", (8 16), [(16 24), (24 16)], (16 6);
+            Forward: "9-r[20-9]", [(9 20), (20 9)];
+            Reverse: "9-r[20-9]", [(9 20), (20 9)];
+            Forward: "6-c[16|8]-4", {24: (6 16) | (6 8)}, (24 4);
+            Reverse: "6-c[16|8]-4", {24: (6 16) | (6 8)}, (24 4);
+            Forward: "10-p6-20-p3", (select 10 6), (6 20), (select 20 3);
+            Reverse: "10-p6-20-p3", (select 10 6), (6 20), (select 20 3);
         }
     )* };
 }
