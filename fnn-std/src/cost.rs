@@ -646,6 +646,25 @@ mod tests {
         }
     }
 
+    /// Layers of every kind within each other, counted by `cargo xtask firmware`, which evaluates the
+    /// model in f32 with a cut after the fourth layer and in f64 in the automatic order.
+    #[test]
+    fn layers_of_every_kind_are_estimated() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/models/layers/layers.json");
+        let model = crate::import::read(path, &Default::default()).unwrap();
+        for (precision, order, counts) in [
+            (Precision::F32, Order::Cut(4), [6_291.0, 23_330.0]),
+            (Precision::F64, Order::Auto, [339_067.0, 803_962.0]),
+        ] {
+            let found = estimates(&model, precision, order);
+            let found = found.iter().find(|e| e.processor == "Cortex-M4F").unwrap();
+            for (found, count) in [found.value, found.evaluation].into_iter().zip(counts) {
+                let off = (found as f64 - count).abs() / count;
+                assert!(off <= 0.15, "{precision}: {found}, {count}");
+            }
+        }
+    }
+
     #[test]
     fn the_multiply_adds_are_those_of_the_shape() {
         let network = Network::parse("5-37-6-19-3", 0).unwrap();
