@@ -3,15 +3,35 @@
 //! | name ends in | written |
 //! |---|---|
 //! | `.json` | every model, as `model.schema.json` in this package describes |
+//! | `.onnx` | every model, with operators of opset 13 in its precision, f32 or f64; a row is an input |
 //! | `.safetensors` | models of dense layers, with activations, names and ranges in the metadata |
 //!
 //! What a format cannot hold is refused by name. What is written reads back to the same layers, to
 //! the bit.
+//!
+//! # ONNX
+//!
+//! Opset 13 and version 7 of the format are old enough for every runtime of the last years; what
+//! newer sets have operators for (Mish, GELU, hard swish, layer normalisation) is written in parts.
+//! In f64 so are the activations that onnxruntime has in f32 alone, GELU's error function among
+//! them, as a polynomial times e^−z². Input and output are called what the model calls its entries
+//! (`state` for `state[0]`, `state[1]` …), else `x` and `y`, and have the shape [N, entries].
+//!
+//! Parameters of activations, the ends of `clip` and the ε of a layer normalisation are rounded to
+//! the precision of the model, as its evaluation in it rounds them; numbers beyond f32 are refused.
+//! Their exact values, and what else a graph has no place for (which layers there are, names of
+//! single inputs and outputs, ranges, notes), are in the metadata under `fnn`, from which the file
+//! reads back to the same model. Where a program has changed the graph since, the graph is read as
+//! any other's, and the names and ranges are kept: numbers then agree to rounding, several layers
+//! may have become one, and a GELU in f64 is refused. Files beyond the 2 GiB of protocol buffers
+//! are refused.
 
+mod onnx;
 mod safetensors;
 
 use std::{io::Write, path::Path};
 
+pub(crate) use self::onnx::Outline;
 use crate::{
     error::{Error, Result},
     file::{self, Draft},
@@ -23,6 +43,7 @@ use crate::{
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Format {
     Json,
+    Onnx,
     Safetensors,
 }
 
@@ -58,6 +79,7 @@ pub fn write(model: &Model, path: impl AsRef<Path>) -> Result<()> {
     let path = path.as_ref();
     let bytes = match format(path)? {
         Format::Json => json::text(model).map(String::into_bytes),
+        Format::Onnx => onnx::bytes(model),
         Format::Safetensors => safetensors::bytes(model),
     };
     let bytes = bytes.map_err(|e| e.in_file(path))?;
@@ -70,10 +92,11 @@ fn format(path: &Path) -> Result<Format> {
     let extension = path.extension().unwrap_or_default().to_ascii_lowercase();
     match extension.to_str() {
         Some("json") => Ok(Format::Json),
+        Some("onnx") => Ok(Format::Onnx),
         Some("safetensors") => Ok(Format::Safetensors),
         _ => Err(Error::refused(
-            "the name does not say a format that is written, wanted one that ends in .json or \
-             .safetensors",
+            "the name does not say a format that is written, wanted one that ends in .json, \
+             .onnx or .safetensors",
         )
         .in_file(path)),
     }

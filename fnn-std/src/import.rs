@@ -70,7 +70,7 @@ mod keras;
 mod lower;
 mod named;
 mod npz;
-mod onnx;
+pub(crate) mod onnx;
 mod safetensors;
 
 use std::{

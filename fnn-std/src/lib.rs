@@ -21,13 +21,13 @@
 //!
 //! | | |
 //! |---|---|
-//! | [`import`] | models from files: safetensors, npz, Keras, JSON |
+//! | [`import`] | models from files: ONNX, safetensors, npz, Keras, JSON |
 //! | [`Model`] | the one description of a model, checked once, that all others start from |
 //! | [`Evaluator`] | value and Jacobian of a model that is known at run time, bit for bit those of [`fnn_core::Network`] |
 //! | [`mod@reference`] | the same in `f64`, as plain as the formulas: the oracle of the tests |
 //! | [`bound`](mod@bound) | how far rounding may move a value and a Jacobian |
 //! | [`generate`] | a Rust module with the network, its weights and recorded evaluations, alone or in a crate |
-//! | [`export`] | models into files: JSON, safetensors |
+//! | [`export`] | models into files: JSON, ONNX, safetensors |
 //! | [`eval`] | a model evaluated for a file of inputs |
 //! | [`check`] | whether value and Jacobian are right, within derived bounds |
 //! | [`figure`], [`html`] | figures of what was checked, and a page of them |

@@ -226,8 +226,8 @@ pub fn activate(activation: Activation, z: f64) -> (f64, f64) {
 }
 
 /// The two constants of self-normalising networks (Klambauer et al. 2017).
-const ALPHA: f64 = 1.673_263_242_354_377_2;
-const LAMBDA: f64 = 1.050_700_987_355_480_5;
+pub(crate) const ALPHA: f64 = 1.673_263_242_354_377_2;
+pub(crate) const LAMBDA: f64 = 1.050_700_987_355_480_5;
 
 /// z · g(z) and its slope, g + z g′, from g and g′.
 fn product(z: f64, (g, slope): (f64, f64)) -> (f64, f64) {

@@ -414,7 +414,9 @@ fn convert_writes_what_evaluates_to_the_same() {
     let expected = desk.runs("eval m.safetensors --input x.csv");
     desk.runs("convert m.safetensors m.json");
     assert_eq!(desk.runs("eval m.json --input x.csv"), expected);
-    desk.runs("convert m.json again.safetensors");
+    desk.runs("convert m.json m.onnx");
+    assert_eq!(desk.runs("eval m.onnx --input x.csv"), expected);
+    desk.runs("convert m.onnx again.safetensors");
     assert_eq!(desk.runs("eval again.safetensors --input x.csv"), expected);
     desk.runs("convert bare.safetensors bare.json --activations mish,relu,identity");
 
@@ -422,7 +424,7 @@ fn convert_writes_what_evaluates_to_the_same() {
         desk.fails("convert m.safetensors m.npz"),
         [
             "error: `m.npz`: the name does not say a format that is written, wanted one that ends \
-             in .json or .safetensors"
+             in .json, .onnx or .safetensors"
         ]
     );
     assert_eq!(

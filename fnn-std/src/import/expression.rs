@@ -520,6 +520,9 @@ impl Expressions {
             if let Some(made) = self.normalised_in_two(x, other) {
                 return made;
             }
+            if let Some(made) = self.in_halves(x, other) {
+                return made;
+            }
         }
         for (x, p) in self.polynomials(a) {
             for (y, q) in self.polynomials(b) {
@@ -530,6 +533,36 @@ impl Expressions {
         }
         let size = self.size(a);
         self.push(Step::Sum(a, b), size)
+    }
+
+    /// max(0, x) and what is beside it in an activation that is written so that nothing overflows.
+    fn in_halves(&mut self, above: Id, below: Id) -> Option<Id> {
+        let &Step::Activation(x, Activation::Relu) = self.step(above) else {
+            return None;
+        };
+        for (y, c, h) in self.bases(below) {
+            let (activation, parts) = match *self.step(y) {
+                // ln(1 + e⁻|ˣ|), which has become an activation.
+                Step::Activation(z, Activation::Softplus) if (c, h) == (1.0, 0.0) => {
+                    let mut bases = self.bases(z).into_iter();
+                    let is_size = |y: Id| matches!(*self.step(y), Step::Abs(of) if of == x);
+                    if !bases.any(|(y, k, shift)| is_size(y) && (k, shift) == (-1.0, 0.0)) {
+                        continue;
+                    }
+                    (Activation::Softplus, "relu(x) + log(1 + exp(-|x|))")
+                }
+                Step::Exp(z) if c == -h => match *self.step(z) {
+                    Step::Clip(of, f64::NEG_INFINITY, 0.0) if of == x => {
+                        (Activation::Elu(c), "relu(x) + a (exp(min(x, 0)) - 1)")
+                    }
+                    _ => continue,
+                },
+                _ => continue,
+            };
+            let made = self.activation(x, activation);
+            return Some(self.noted(made, parts));
+        }
+        None
     }
 
     /// x·s/σ + (t − mean·s/σ), as TensorFlow arranges a layer normalisation.

@@ -10,7 +10,7 @@
 
 mod graph;
 mod operator;
-mod proto;
+pub(crate) mod proto;
 mod tensor;
 #[cfg(test)]
 mod tests;
@@ -28,6 +28,7 @@ use self::{
 use super::{Options, expression::Budget, lower};
 use crate::{
     error::{Error, Result},
+    export::Outline,
     model::{Model, Precision},
 };
 
@@ -62,6 +63,10 @@ pub(super) fn parse(bytes: &Bytes, folder: Option<&Path>, options: &Options) -> 
     let nodes = Graph::new(&file, graph)?;
     let mut notes = Vec::new();
     let output = wanted_output(&nodes, graph, options, &mut notes)?;
+    let outline = Outline::of(&file);
+    if let Some(model) = outline.as_ref().and_then(|outline| outline.model(&file)) {
+        return Ok(model);
+    }
     let source = Source {
         bytes: bytes.len(),
         folder,
@@ -75,7 +80,11 @@ pub(super) fn parse(bytes: &Bytes, folder: Option<&Path>, options: &Options) -> 
         match source.model(reading) {
             Ok((model, more)) => {
                 notes.extend(more);
-                return Ok(model.with_notes(notes));
+                let model = model.with_notes(notes);
+                return Ok(match outline {
+                    Some(outline) => outline.on(model),
+                    None => model,
+                });
             }
             Err(error) => first = first.or(Some(error)),
         }

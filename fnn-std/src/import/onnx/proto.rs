@@ -1,4 +1,4 @@
-//! The messages of an ONNX file, those fields of them that are read here.
+//! The messages of an ONNX file, those fields of them that are read or written here.
 //!
 //! Numbers of fields and data types are those of `onnx.proto` (IR version 12). Graphs inside
 //! attributes are left out, so nothing here holds itself.
@@ -12,181 +12,192 @@ use prost::{
 use crate::error::{Error, Result};
 
 #[derive(Clone, PartialEq, Message)]
-pub(super) struct Model {
+pub(crate) struct Model {
     #[prost(int64, tag = "1")]
-    pub(super) ir_version: i64,
-    #[prost(message, repeated, tag = "8")]
-    pub(super) opset_import: Vec<OperatorSet>,
-    #[prost(message, optional, tag = "7")]
-    pub(super) graph: Option<Graph>,
-    #[prost(message, repeated, tag = "25")]
-    pub(super) functions: Vec<Function>,
-}
-
-#[derive(Clone, PartialEq, Message)]
-pub(super) struct OperatorSet {
-    #[prost(string, tag = "1")]
-    pub(super) domain: String,
-    #[prost(int64, tag = "2")]
-    pub(super) version: i64,
-}
-
-#[derive(Clone, PartialEq, Message)]
-pub(super) struct Graph {
-    #[prost(message, repeated, tag = "1")]
-    pub(super) node: Vec<Node>,
-    #[prost(message, repeated, tag = "5")]
-    pub(super) initializer: Vec<Tensor>,
-    #[prost(message, repeated, tag = "15")]
-    pub(super) sparse_initializer: Vec<Sparse>,
-    #[prost(message, repeated, tag = "11")]
-    pub(super) input: Vec<ValueInfo>,
-    #[prost(message, repeated, tag = "12")]
-    pub(super) output: Vec<ValueInfo>,
-}
-
-#[derive(Clone, PartialEq, Message)]
-pub(super) struct Function {
-    #[prost(string, tag = "1")]
-    pub(super) name: String,
-    #[prost(string, repeated, tag = "4")]
-    pub(super) input: Vec<String>,
-    #[prost(string, repeated, tag = "5")]
-    pub(super) output: Vec<String>,
-    #[prost(message, repeated, tag = "11")]
-    pub(super) attribute_proto: Vec<Attribute>,
-    #[prost(message, repeated, tag = "7")]
-    pub(super) node: Vec<Node>,
-    #[prost(message, repeated, tag = "9")]
-    pub(super) opset_import: Vec<OperatorSet>,
-    #[prost(string, tag = "10")]
-    pub(super) domain: String,
-    #[prost(string, tag = "13")]
-    pub(super) overload: String,
-}
-
-#[derive(Clone, PartialEq, Message)]
-pub(super) struct Node {
-    #[prost(string, repeated, tag = "1")]
-    pub(super) input: Vec<String>,
-    #[prost(string, repeated, tag = "2")]
-    pub(super) output: Vec<String>,
+    pub(crate) ir_version: i64,
+    #[prost(string, tag = "2")]
+    pub(crate) producer_name: String,
     #[prost(string, tag = "3")]
-    pub(super) name: String,
-    #[prost(string, tag = "4")]
-    pub(super) op_type: String,
-    #[prost(message, repeated, tag = "5")]
-    pub(super) attribute: Vec<Attribute>,
-    #[prost(string, tag = "7")]
-    pub(super) domain: String,
-    #[prost(string, tag = "8")]
-    pub(super) overload: String,
+    pub(crate) producer_version: String,
+    #[prost(message, repeated, tag = "8")]
+    pub(crate) opset_import: Vec<OperatorSet>,
+    #[prost(message, optional, tag = "7")]
+    pub(crate) graph: Option<Graph>,
+    #[prost(message, repeated, tag = "14")]
+    pub(crate) metadata_props: Vec<Entry>,
+    #[prost(message, repeated, tag = "25")]
+    pub(crate) functions: Vec<Function>,
 }
 
 #[derive(Clone, PartialEq, Message)]
-pub(super) struct Attribute {
+pub(crate) struct OperatorSet {
     #[prost(string, tag = "1")]
-    pub(super) name: String,
+    pub(crate) domain: String,
+    #[prost(int64, tag = "2")]
+    pub(crate) version: i64,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct Graph {
+    #[prost(message, repeated, tag = "1")]
+    pub(crate) node: Vec<Node>,
+    #[prost(string, tag = "2")]
+    pub(crate) name: String,
+    #[prost(message, repeated, tag = "5")]
+    pub(crate) initializer: Vec<Tensor>,
+    #[prost(message, repeated, tag = "15")]
+    pub(crate) sparse_initializer: Vec<Sparse>,
+    #[prost(message, repeated, tag = "11")]
+    pub(crate) input: Vec<ValueInfo>,
+    #[prost(message, repeated, tag = "12")]
+    pub(crate) output: Vec<ValueInfo>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct Function {
+    #[prost(string, tag = "1")]
+    pub(crate) name: String,
+    #[prost(string, repeated, tag = "4")]
+    pub(crate) input: Vec<String>,
+    #[prost(string, repeated, tag = "5")]
+    pub(crate) output: Vec<String>,
+    #[prost(message, repeated, tag = "11")]
+    pub(crate) attribute_proto: Vec<Attribute>,
+    #[prost(message, repeated, tag = "7")]
+    pub(crate) node: Vec<Node>,
+    #[prost(message, repeated, tag = "9")]
+    pub(crate) opset_import: Vec<OperatorSet>,
+    #[prost(string, tag = "10")]
+    pub(crate) domain: String,
+    #[prost(string, tag = "13")]
+    pub(crate) overload: String,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct Node {
+    #[prost(string, repeated, tag = "1")]
+    pub(crate) input: Vec<String>,
+    #[prost(string, repeated, tag = "2")]
+    pub(crate) output: Vec<String>,
+    #[prost(string, tag = "3")]
+    pub(crate) name: String,
+    #[prost(string, tag = "4")]
+    pub(crate) op_type: String,
+    #[prost(message, repeated, tag = "5")]
+    pub(crate) attribute: Vec<Attribute>,
+    #[prost(string, tag = "7")]
+    pub(crate) domain: String,
+    #[prost(string, tag = "8")]
+    pub(crate) overload: String,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct Attribute {
+    #[prost(string, tag = "1")]
+    pub(crate) name: String,
     #[prost(float, tag = "2")]
-    pub(super) f: f32,
+    pub(crate) f: f32,
     #[prost(int64, tag = "3")]
-    pub(super) i: i64,
+    pub(crate) i: i64,
     #[prost(bytes = "bytes", tag = "4")]
-    pub(super) s: Bytes,
+    pub(crate) s: Bytes,
     #[prost(message, optional, tag = "5")]
-    pub(super) t: Option<Tensor>,
+    pub(crate) t: Option<Tensor>,
     #[prost(float, repeated, tag = "7")]
-    pub(super) floats: Vec<f32>,
+    pub(crate) floats: Vec<f32>,
     #[prost(int64, repeated, tag = "8")]
-    pub(super) ints: Vec<i64>,
+    pub(crate) ints: Vec<i64>,
     #[prost(int32, tag = "20")]
-    pub(super) kind: i32,
+    pub(crate) kind: i32,
     /// In a function: the attribute of the call whose value this has.
     #[prost(string, tag = "21")]
-    pub(super) ref_attr_name: String,
+    pub(crate) ref_attr_name: String,
 }
 
 #[derive(Clone, PartialEq, Message)]
-pub(super) struct Tensor {
+pub(crate) struct Tensor {
     #[prost(int64, repeated, tag = "1")]
-    pub(super) dims: Vec<i64>,
+    pub(crate) dims: Vec<i64>,
     #[prost(int32, tag = "2")]
-    pub(super) data_type: i32,
+    pub(crate) data_type: i32,
     #[prost(message, optional, tag = "3")]
-    pub(super) segment: Option<Segment>,
+    pub(crate) segment: Option<Segment>,
     #[prost(float, repeated, tag = "4")]
-    pub(super) float_data: Vec<f32>,
+    pub(crate) float_data: Vec<f32>,
     #[prost(int32, repeated, tag = "5")]
-    pub(super) int32_data: Vec<i32>,
+    pub(crate) int32_data: Vec<i32>,
     #[prost(int64, repeated, tag = "7")]
-    pub(super) int64_data: Vec<i64>,
+    pub(crate) int64_data: Vec<i64>,
     #[prost(string, tag = "8")]
-    pub(super) name: String,
+    pub(crate) name: String,
     #[prost(bytes = "bytes", tag = "9")]
-    pub(super) raw_data: Bytes,
+    pub(crate) raw_data: Bytes,
     #[prost(double, repeated, tag = "10")]
-    pub(super) double_data: Vec<f64>,
+    pub(crate) double_data: Vec<f64>,
     #[prost(uint64, repeated, tag = "11")]
-    pub(super) uint64_data: Vec<u64>,
+    pub(crate) uint64_data: Vec<u64>,
     #[prost(message, repeated, tag = "13")]
-    pub(super) external_data: Vec<Entry>,
+    pub(crate) external_data: Vec<Entry>,
     /// 1 where the numbers are in another file.
     #[prost(int32, tag = "14")]
-    pub(super) data_location: i32,
+    pub(crate) data_location: i32,
 }
 
 #[derive(Clone, PartialEq, Message)]
-pub(super) struct Segment {}
+pub(crate) struct Segment {}
 
 /// Only its name is read, to refuse it.
 #[derive(Clone, PartialEq, Message)]
-pub(super) struct Sparse {
+pub(crate) struct Sparse {
     #[prost(message, optional, tag = "1")]
-    pub(super) values: Option<Tensor>,
+    pub(crate) values: Option<Tensor>,
 }
 
 #[derive(Clone, PartialEq, Message)]
-pub(super) struct Entry {
+pub(crate) struct Entry {
     #[prost(string, tag = "1")]
-    pub(super) key: String,
+    pub(crate) key: String,
     #[prost(string, tag = "2")]
-    pub(super) value: String,
+    pub(crate) value: String,
 }
 
 #[derive(Clone, PartialEq, Message)]
-pub(super) struct ValueInfo {
+pub(crate) struct ValueInfo {
     #[prost(string, tag = "1")]
-    pub(super) name: String,
+    pub(crate) name: String,
     #[prost(message, optional, tag = "2")]
-    pub(super) kind: Option<Type>,
+    pub(crate) kind: Option<Type>,
 }
 
 /// The type of a value; `tensor` is missing where it is a sequence, a map or the like.
 #[derive(Clone, PartialEq, Message)]
-pub(super) struct Type {
+pub(crate) struct Type {
     #[prost(message, optional, tag = "1")]
-    pub(super) tensor: Option<TensorType>,
+    pub(crate) tensor: Option<TensorType>,
 }
 
 #[derive(Clone, PartialEq, Message)]
-pub(super) struct TensorType {
+pub(crate) struct TensorType {
     #[prost(int32, tag = "1")]
-    pub(super) elem_type: i32,
+    pub(crate) elem_type: i32,
     #[prost(message, optional, tag = "2")]
-    pub(super) shape: Option<Shape>,
+    pub(crate) shape: Option<Shape>,
 }
 
 #[derive(Clone, PartialEq, Message)]
-pub(super) struct Shape {
+pub(crate) struct Shape {
     #[prost(message, repeated, tag = "1")]
-    pub(super) dim: Vec<Dimension>,
+    pub(crate) dim: Vec<Dimension>,
 }
 
 /// A size; without a value it is a symbol that stands for any.
 #[derive(Clone, PartialEq, Message)]
-pub(super) struct Dimension {
+pub(crate) struct Dimension {
     #[prost(int64, optional, tag = "1")]
-    pub(super) value: Option<i64>,
+    pub(crate) value: Option<i64>,
+    /// The symbol.
+    #[prost(string, tag = "2")]
+    pub(crate) param: String,
 }
 
 /// Bytes of memory that the messages, names and integers of a file may take. Weights come on top,
@@ -194,7 +205,7 @@ pub(super) struct Dimension {
 const MOST: usize = 96 << 20;
 
 /// Whether these bytes look like an ONNX file, be it cut off.
-pub(super) fn recognise(bytes: &[u8]) -> bool {
+pub(crate) fn recognise(bytes: &[u8]) -> bool {
     let mut rest = bytes;
     let mut has_graph = false;
     while rest.has_remaining() {
@@ -221,7 +232,7 @@ fn starts_like_one(bytes: &[u8]) -> bool {
 }
 
 /// The model in these bytes.
-pub(super) fn decode(bytes: &Bytes) -> Result<Model> {
+pub(crate) fn decode(bytes: &Bytes) -> Result<Model> {
     let damaged =
         |found: String| Error::refused(format!("the file is damaged or cut off: {found}"));
     let cost = cost(Kind::Model, bytes)
@@ -267,7 +278,7 @@ impl Kind {
         let small = size_of::<Entry>();
         match (self, field) {
             (Self::Model, 7) => Message(Self::Graph, size_of::<Graph>()),
-            (Self::Model | Self::Function, 8 | 9) => Message(Self::Small, small),
+            (Self::Model, 8 | 14) | (Self::Function, 9) => Message(Self::Small, small),
             (Self::Model, 25) => Message(Self::Function, size_of::<Function>()),
             (Self::Graph, 1) | (Self::Function, 7) => Message(Self::Node, size_of::<Node>()),
             (Self::Graph, 5) | (Self::Attribute, 5) | (Self::Sparse, 1) => {
@@ -283,7 +294,9 @@ impl Kind {
             (Self::Type, 1) => Message(Self::TensorType, size_of::<TensorType>()),
             (Self::TensorType, 2) => Message(Self::Shape, size_of::<Shape>()),
             (Self::Shape, 1) => Message(Self::Small, small),
-            (Self::Small, 1 | 2)
+            (Self::Model, 2 | 3)
+            | (Self::Graph, 2)
+            | (Self::Small, 1 | 2)
             | (Self::Function, 1 | 4 | 5 | 10 | 13)
             | (Self::Node, 1..=4 | 7 | 8)
             | (Self::Attribute, 1 | 21)

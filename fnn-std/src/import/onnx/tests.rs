@@ -121,6 +121,7 @@ impl File {
 fn info(name: &str, elem_type: i32, shape: &[i64]) -> proto::ValueInfo {
     let dim = |&n: &i64| proto::Dimension {
         value: (n != OPEN).then_some(n),
+        ..Default::default()
     };
     proto::ValueInfo {
         name: name.to_owned(),
