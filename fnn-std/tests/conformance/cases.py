@@ -1,4 +1,5 @@
-"""Writes models from several frameworks, with inputs and what onnxruntime makes of them.
+"""Writes models from several frameworks, with inputs and what onnxruntime makes of them, or, of opset 6,
+which it does not run, the evaluator of the onnx package.
 
     python cases.py FOLDER OPERATORS
 
@@ -113,6 +114,25 @@ def chain(operators, opset=17, size=5, is_open=True):
     return nodes, [("x", [rows, 4])], [("y", [rows, 3])], tensors
 
 
+def old_additions():
+    """Opset 6, whose additions say that and along which axis they repeat; onnxruntime starts at 7."""
+    from onnx.reference import ReferenceEvaluator
+
+    nodes = [
+        node("Gemm", ["x", "W", "b"], ["a"], transB=1, broadcast=1), node("Mul", ["a", "s"], ["m"], broadcast=1, axis=1),
+        node("Add", ["m", "t"], ["n"], broadcast=1), node("Clip", ["n"], ["c1"], min=-0.5, max=0.4),
+        node("Gemm", ["c1", "V", "c"], ["y"], transB=1, broadcast=1),
+    ]
+    tensors = [
+        tensor("W", weights(5, 4)), tensor("b", weights(5)), tensor("s", weights(5)), tensor("t", weights(5)),
+        tensor("V", weights(3, 5)), tensor("c", weights(3)),
+    ]
+    model = graph(nodes, [("x", ["N", 4])], [("y", ["N", 3])], tensors, opset=6)
+    x = random.normal(size=(7, 4)).astype(np.float32)
+    [y] = ReferenceEvaluator(model).run(None, {"x": x})
+    write("by hand", "opset 6, beside the onnx package's evaluator", model, x.astype(np.float64), y.astype(np.float64), F32)
+
+
 def by_hand():
     activations = {
         "Relu": {}, "Tanh": {}, "Sigmoid": {}, "Softplus": {}, "Softsign": {}, "Elu": {"alpha": 0.7},
@@ -127,7 +147,8 @@ def by_hand():
     run("by hand", "activation Gelu erf", graph(*parts, opset=20), (1, 4))
     parts = chain([("HardSigmoid", [], {"alpha": 1 / 6, "beta": 0.5})])
     run("by hand", "activation HardSigmoid of PyTorch", graph(*parts), (1, 4))
-    for opset in range(9, 24):
+    old_additions()
+    for opset in range(7, 24):
         clip = ("Clip", [], {"min": -0.5, "max": 0.4}) if opset < 11 else ("Clip", ["low", "high"], {})
         parts = chain([("Relu", [], {}), clip, ("Dropout", [], {})], opset)
         parts[3].extend([tensor("low", -0.5), tensor("high", 0.4)])
