@@ -61,7 +61,10 @@ fn case(folder: &Path, tolerance: f64, output: Option<&str>) -> Result<(&'static
         output_name: output.map(str::to_owned),
         ..Default::default()
     };
-    let model = match import::read(folder.join("model.onnx"), &options) {
+    let file = ["model.onnx", "model.safetensors"].map(|name| folder.join(name));
+    let [onnx, safetensors] = file;
+    let file = if onnx.exists() { onnx } else { safetensors };
+    let model = match import::read(file, &options) {
         Ok(model) => model,
         Err(error) => return Ok(("refused", error.to_string())),
     };
@@ -226,8 +229,17 @@ fn models() -> Result<Vec<Case>> {
             } else {
                 path.clone()
             };
+            // npz files do not say their activations, of which these have one a layer.
+            let read = |layers: usize| {
+                let activations = vec![Activation::Mish; layers];
+                let options = import::Options {
+                    activations: Some(activations).filter(|all| !all.is_empty()),
+                    ..Default::default()
+                };
+                import::read(&file, &options)
+            };
             // Inputs lie beside the models, and files that are refused.
-            if let Ok(model) = import::read(&file, &Default::default()) {
+            if let Some(model) = (0..=3).find_map(|layers| read(layers).ok()) {
                 let name = path.strip_prefix(package)?.display().to_string();
                 let inputs = match Rows::read(path.with_file_name("inputs.npy")) {
                     // Numbers that the network was trained with.

@@ -30,9 +30,11 @@
 //!   compute. Their constants may differ from the exact ones by the rounding of the file's format.
 //! - The model is in f64 if an input or a weight that takes part is, else in f32; attributes are
 //!   f32 and mean that value.
+//! - Of a file that [`export`](crate::export) wrote, and that no other program has changed since, the
+//!   layers are those that were written; its graph is not interpreted.
 //! - External data is read from inside the model's folder only, and only by [`read`].
 //!
-//! `SUPPORT.md` lists what has been compared with onnxruntime.
+//! `SUPPORT.md` lists what has been compared with onnxruntime and PyTorch.
 //!
 //! What a file holds beyond that is refused by name, never ignored.
 //!

@@ -482,3 +482,71 @@ fn graphs_that_loop_or_grow_are_refused() {
     );
     error(&config);
 }
+
+/// A field of a message of protocol buffers.
+fn field(number: u8, content: &[u8]) -> Vec<u8> {
+    let mut bytes = vec![number << 3 | 2];
+    let mut length = content.len();
+    while length >= 0x80 {
+        bytes.push(length as u8 | 0x80);
+        length >>= 7;
+    }
+    bytes.push(length as u8);
+    [bytes, content.to_vec()].concat()
+}
+
+/// relu(x) of three entries, with this outline of its layers in the metadata.
+fn onnx_with_outline(layers: &str) -> Vec<u8> {
+    let size = [vec![0x08, 1], field(2, &field(1, &[0x08, 3]))].concat();
+    let info = |name: &[u8]| [field(1, name), field(2, &field(1, &size))].concat();
+    let node = [field(1, b"x"), field(2, b"y"), field(4, b"Relu")].concat();
+    let graph = [
+        field(1, &node),
+        field(11, &info(b"x")),
+        field(12, &info(b"y")),
+    ]
+    .concat();
+    let outline = format!(
+        r#"{{"version":1,"precision":"f32","inputs":null,"outputs":null,"input_ranges":null,"notes":[],"layers":{layers}}}"#
+    );
+    let entry = [field(1, b"fnn"), field(2, outline.as_bytes())].concat();
+    let opset = [field(1, b""), vec![0x10, 13]].concat();
+    let parts = [field(7, &graph), field(8, &opset), field(14, &entry)];
+    [vec![0x08, 7], parts.concat()].concat()
+}
+
+#[test]
+fn outlines_of_onnx_files_cannot_make_layers_that_the_graph_has_not() {
+    let _alone = ALONE.lock().unwrap_or_else(|e| e.into_inner());
+    let alone = r#"{"affine":{"name":"","size":65536,"numbers":null,"activation":"tanh"}}"#;
+    let many = vec![alone; 100_000].join(",");
+    let once = |kind: &str, count: usize| format!("[{}]", vec![kind; count].join(","));
+    let deep = |n: usize| {
+        let open = r#"[{"residual":{"layers":"#.repeat(n);
+        format!("{open}[]{}", "}}]".repeat(n))
+    };
+    let outlines = [
+        format!("[{many}]"),
+        // The same weights a hundred thousand times; an operator of many nodes.
+        once(
+            r#"{"dense":{"name":"","weight":"w","bias":"b","activation":"tanh"}}"#,
+            100_000,
+        ),
+        once(
+            r#"{"affine":{"name":"","size":3,"numbers":null,"activation":"gelu"}}"#,
+            100_000,
+        ),
+        once(r#"{"softmax":{"name":"","size":3}}"#, 100_000),
+        deep(30),
+        deep(100_000),
+        r#"[{"softmax":{"name":"","size":4}}]"#.to_owned(),
+        "[]".to_owned(),
+        "17".to_owned(),
+    ];
+    for outline in outlines {
+        let shown: String = outline.chars().take(60).collect();
+        let model = read(&onnx_with_outline(&outline)).unwrap();
+        assert_eq!(model.layers().len(), 1, "{shown}");
+        assert_eq!(model.layers()[0].inputs(), 3, "{shown}");
+    }
+}

@@ -1,5 +1,6 @@
-//! Models that other frameworks exported, against what onnxruntime made of them in f32:
-//! `cargo xtask conformance --record` writes the folders in `data/onnx`.
+//! Models that other frameworks exported, against what onnxruntime made of them in f32, and PyTorch's
+//! own outputs: `cargo xtask conformance --record` writes the folders in `data/onnx`, with
+//! `--pytorch` those in `data/pytorch` too.
 
 use std::{fs, path::Path};
 
@@ -54,4 +55,38 @@ fn exported_models_evaluate_to_the_recorded_outputs() {
         cases += 1;
     }
     assert!(cases >= 20, "{cases} cases");
+}
+
+/// What PyTorch's exporters write, and its `state_dict` as safetensors, beside its outputs. The
+/// tolerances are in the list: PyTorch rounds to f32, but for one network.
+#[test]
+fn networks_of_pytorch_evaluate_to_its_outputs() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/pytorch");
+    let list = fs::read_to_string(folder.join("cases.tsv")).unwrap();
+    for line in list.lines() {
+        let [name, tolerance, output] = *line.split('\t').collect::<Vec<_>>() else {
+            panic!("{line}");
+        };
+        let case = folder.join(name);
+        let options = import::Options {
+            output_name: Some(output.to_owned()).filter(|name| !name.is_empty()),
+            ..Default::default()
+        };
+        let file = ["model.onnx", "model.safetensors"].map(|name| case.join(name));
+        let file = file.iter().find(|file| file.exists()).unwrap();
+        let model = import::read(file, &options).unwrap();
+        let rows = |name: &str| Rows::read(case.join(name)).unwrap();
+        let (x, y) = (rows("x.npy"), rows("y.npy"));
+        let largest = y.iter().flatten().fold(0.0, |m: f64, y| m.max(y.abs()));
+        let tolerance: f64 = tolerance.parse().unwrap();
+        for (x, y) in x.iter().zip(y.iter()) {
+            let found = reference::value(&model, x).unwrap();
+            assert_eq!(found.len(), y.len(), "{name}");
+            for (found, wanted) in found.iter().zip(y) {
+                let error = (found - wanted).abs();
+                assert!(error <= tolerance * largest, "{name}: {error:e}");
+            }
+        }
+    }
+    assert!(list.lines().count() >= 60);
 }

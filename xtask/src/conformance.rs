@@ -1,13 +1,23 @@
-//! The importer of ONNX files against onnxruntime.
+//! ONNX files: what is read of them beside onnxruntime and PyTorch, what is written of them in
+//! onnxruntime.
 
-use std::{collections::BTreeMap, fmt::Write as _, fs, path::Path, time::Duration};
+use std::{
+    collections::BTreeMap,
+    fmt::Write as _,
+    fs,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use crate::{Result, command::Run, firmware::target_folder, install, root};
 
-pub(crate) const OPTIONS: &str = "[--record]";
+pub(crate) const OPTIONS: &str = "[--record] [--pytorch]";
 
 /// The folder of the script and of what it needs.
 const SCRIPT: &str = "fnn-std/tests/conformance";
+
+/// Networks that PyTorch exported, with its outputs.
+const PYTORCH: &str = "fnn-std/tests/data/pytorch";
 
 /// Where the table is written.
 const TABLE: &str = "fnn-std/SUPPORT.md";
@@ -29,9 +39,9 @@ const KEPT: &[&str] = &[
     "written_out_tanh_GELU_with_Pow_between_layers",
     "written_out_layer_normalisation_of_PyTorch",
     "written_out_layer_normalisation_of_TensorFlow",
-    "PyTorch_MLP,_older_exporter",
-    "PyTorch_MLP,_external_data_of_the_newer_exporter",
-    "PyTorch_view(x.size(0),_-1)",
+    "like_PyTorch_MLP,_older_exporter",
+    "like_PyTorch_MLP,_external_data_of_the_newer_exporter",
+    "like_PyTorch_view(x.size(0),_-1)",
     "MATLAB_controller_with_convolutions",
     "scikit-learn_StandardScaler_and_MLPRegressor_float32",
     "scikit-learn_MLPClassifier_two_classes_float32",
@@ -52,20 +62,20 @@ struct Case {
 }
 
 /// Export models from several frameworks, read and evaluate them here, and compare with what
-/// onnxruntime makes of them; write the table of what is supported.
+/// onnxruntime makes of them; write models for it to evaluate; write the table of what is supported.
+/// PyTorch, some 6 GB, is installed and asked only with `--pytorch`.
 pub(crate) fn task(args: &[String]) -> Result<()> {
-    let is_recording = match args {
-        [] => false,
-        [only] if only == "--record" => true,
-        _ => return Err(format!("wanted: cargo xtask conformance {OPTIONS}")),
-    };
-    let python = install::python_with(&root().join(SCRIPT).join("requirements.txt"))?;
-    let folder = target_folder().join("conformance");
-    if folder.is_dir() {
-        fs::remove_dir_all(&folder).map_err(|e| format!("{}: {e}", folder.display()))?;
+    if args
+        .iter()
+        .any(|arg| arg != "--record" && arg != "--pytorch")
+    {
+        return Err(format!("wanted: cargo xtask conformance {OPTIONS}"));
     }
-    fs::create_dir_all(&folder).map_err(|e| format!("{}: {e}", folder.display()))?;
-
+    let is_given = |option: &str| args.iter().any(|arg| arg == option);
+    let (is_recording, with_pytorch) = (is_given("--record"), is_given("--pytorch"));
+    let script = |name: &str| root().join(SCRIPT).join(name);
+    let python = install::python_with("venv", &script("requirements.txt"))?;
+    let folder = emptied("conformance")?;
     let example = || {
         Run::cargo()
             .args(["run", "--quiet", "--package", "fnn-std"])
@@ -73,19 +83,51 @@ pub(crate) fn task(args: &[String]) -> Result<()> {
     };
     let operators = folder.join("operators.txt");
     write(&operators, &example().output()?)?;
-    Run::new(python)
-        .arg(root().join(SCRIPT).join("cases.py"))
+    Run::new(&python)
+        .arg(script("cases.py"))
         .arg(&folder)
         .arg(&operators)
         .lines(Duration::from_secs(900))?;
     let results = example().arg(&folder).shown_output()?;
-    let cases = cases(&read(&folder.join("meant.tsv"))?, &results)?;
+    let mut cases = cases(&read(&folder.join("meant.tsv"))?, &results)?;
+
+    let pytorch = if with_pytorch {
+        println!("PyTorch with its libraries takes some 6 GB in the target folder");
+        let python = install::python_with("pytorch-venv", &script("pytorch.txt"))?;
+        let pytorch = emptied("conformance-pytorch")?;
+        Run::new(python)
+            .arg(script("pytorch.py"))
+            .arg(&pytorch)
+            .lines(Duration::from_secs(900))?;
+        pytorch
+    } else {
+        root().join(PYTORCH)
+    };
+    let results = example().arg(&pytorch).shown_output()?;
+    let mut more = self::cases(&read(&pytorch.join("meant.tsv"))?, &results)?;
+    if !with_pytorch {
+        more.iter_mut()
+            .for_each(|case| case.framework += ", recorded");
+    }
+    cases.extend(more);
+
+    let written = emptied("conformance-written")?;
+    example().arg("--write").arg(&written).run()?;
+    let results = Run::new(&python)
+        .arg(script("written.py"))
+        .arg(&written)
+        .shown_output()?;
+    let meant = read(&written.join("meant.tsv"))?;
+    cases.extend(self::cases(&meant, &results)?);
 
     let table = table(&cases, &read(&folder.join("without.tsv"))?);
     print!("{table}");
     write(&root().join(TABLE), &table)?;
     if is_recording {
         record(&folder)?;
+    }
+    if is_recording && with_pytorch {
+        record_pytorch(&pytorch)?;
     }
     let wrong: Vec<String> = cases
         .iter()
@@ -102,6 +144,17 @@ pub(crate) fn task(args: &[String]) -> Result<()> {
             wrong.join("\n  ")
         ))
     }
+}
+
+/// A folder in the target folder with nothing in it.
+fn emptied(name: &str) -> Result<PathBuf> {
+    let folder = target_folder().join(name);
+    let failed = |e| format!("{}: {e}", folder.display());
+    if folder.is_dir() {
+        fs::remove_dir_all(&folder).map_err(failed)?;
+    }
+    fs::create_dir_all(&folder).map_err(failed)?;
+    Ok(folder)
 }
 
 impl Case {
@@ -148,14 +201,22 @@ fn cases(meant: &str, results: &str) -> Result<Vec<Case>> {
 /// The table of frameworks, what they write, and what becomes of it; `without` lists what a
 /// framework writes no file for that onnxruntime runs.
 fn table(cases: &[Case], without: &str) -> String {
-    let mut text = "# What is read of ONNX files\n\n\
+    let mut text = "# What is read and written of ONNX files\n\n\
          Made by `cargo xtask conformance`: models read and evaluated here in f64, beside what \
          onnxruntime makes\nof them, or, of the onnx package, beside its own test data with \
          all inputs but the first as weights.\nThe files of Keras and scikit-learn are written by \
-         tf2onnx and skl2onnx; those of PyTorch and MATLAB\nby the script, as these exporters \
-         arrange them. A case passed if the largest difference is below\n10⁻⁵ of the largest \
-         output, 2·10⁻⁵ for scikit-learn: onnxruntime rounds to f32. In float16 it is 10⁻²,\nin \
-         float64 10⁻¹⁴ by hand and 10⁻⁶ for scikit-learn, which keeps some numbers in f32.\n\n"
+         tf2onnx and skl2onnx; those of MATLAB, and those\n\"like PyTorch\", by the script, as these \
+         exporters arrange them; those of PyTorch by itself, with its\noutputs: anew with \
+         `--pytorch`, else those recorded in `tests/data/pytorch`.\n\nA case passed if the largest \
+         difference is below 10⁻⁵ of the largest output, 2·10⁻⁵ for scikit-learn:\nonnxruntime rounds \
+         to f32. In float16 it is 10⁻², in float64 10⁻¹⁴ by hand, 10⁻¹³ for PyTorch and 10⁻⁶\nfor \
+         scikit-learn, which keeps some numbers in f32.\n\n\
+         \"Written by fnn\" is the other direction: files of `fnn convert` that pass the full check of \
+         the onnx\npackage and that onnxruntime evaluates to the values of `fnn_std::reference`, all rows \
+         at once and each by\nitself, some so large that what can overflow does. No output may be \
+         further off than rounding in the\nmodel's precision explains (`fnn_std::bound`, with 128 u for \
+         an activation, 16 for each of the operators\nthat pass an error on whole), nor than 10⁻⁵ in \
+         f32 or 10⁻¹³ in f64 of the largest output of its row.\n\n"
         .to_owned();
     let count = |status: &str| cases.iter().filter(|case| case.status == status).count();
     let _ = writeln!(
@@ -203,13 +264,31 @@ fn table(cases: &[Case], without: &str) -> String {
 fn record(folder: &Path) -> Result<()> {
     let kept = root().join("fnn-std/tests/data/onnx");
     for name in KEPT {
-        let to = kept.join(name);
-        fs::create_dir_all(&to).map_err(|e| format!("{}: {e}", to.display()))?;
-        let entries = fs::read_dir(folder.join(name)).map_err(|e| format!("{name}: {e}"))?;
-        for entry in entries {
-            let from = entry.map_err(|e| format!("{name}: {e}"))?.path();
-            let file = from.file_name().unwrap_or_default();
-            fs::copy(&from, to.join(file)).map_err(|e| format!("{}: {e}", from.display()))?;
+        copy(&folder.join(name), &kept.join(name))?;
+    }
+    Ok(())
+}
+
+/// Puts what PyTorch wrote in the place of what it wrote before.
+fn record_pytorch(folder: &Path) -> Result<()> {
+    let kept = root().join(PYTORCH);
+    if kept.is_dir() {
+        fs::remove_dir_all(&kept).map_err(|e| format!("{}: {e}", kept.display()))?;
+    }
+    copy(folder, &kept)
+}
+
+/// Copies a folder and those in it.
+fn copy(from: &Path, to: &Path) -> Result<()> {
+    let failed = |e| format!("{}: {e}", from.display());
+    fs::create_dir_all(to).map_err(|e| format!("{}: {e}", to.display()))?;
+    for entry in fs::read_dir(from).map_err(failed)? {
+        let path = entry.map_err(failed)?.path();
+        let to = to.join(path.file_name().unwrap_or_default());
+        if path.is_dir() {
+            copy(&path, &to)?;
+        } else {
+            fs::copy(&path, to).map_err(|e| format!("{}: {e}", path.display()))?;
         }
     }
     Ok(())

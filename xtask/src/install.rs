@@ -144,14 +144,17 @@ pub(crate) fn ensure(tools: &[&Tool]) -> Result<()> {
 /// The Python of an environment in the target folder that has CasADi and JAX; where it cannot be
 /// made, a line says why, and these peers are left out.
 pub(crate) fn python() -> Option<PathBuf> {
-    python_with(&root().join("fnn-std/benches/peers/requirements.txt"))
-        .inspect_err(|message| println!("without CasADi and JAX: {message}"))
-        .ok()
+    python_with(
+        "venv",
+        &root().join("fnn-std/benches/peers/requirements.txt"),
+    )
+    .inspect_err(|message| println!("without CasADi and JAX: {message}"))
+    .ok()
 }
 
-/// The Python of an environment in the target folder that has these packages.
-pub(crate) fn python_with(requirements: &Path) -> Result<PathBuf> {
-    let folder = target_folder().join("venv");
+/// The Python of the environment of this name in the target folder, with these packages.
+pub(crate) fn python_with(environment: &str, requirements: &Path) -> Result<PathBuf> {
+    let folder = target_folder().join(environment);
     let python = folder.join("bin/python");
     if !python.is_file() {
         ensure(&[&PYTHON])?;

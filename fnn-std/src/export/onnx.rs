@@ -740,7 +740,7 @@ mod tests {
                 assert_eq!(found.precision(), precision);
                 // What f32 rounds in attributes and in constants beside them.
                 let tolerance = match (activation, precision) {
-                    (Activation::LeakyRelu(slope), Precision::F32) if slope == 0.01 => 1e-8,
+                    (Activation::LeakyRelu(0.01), Precision::F32) => 1e-8,
                     _ => 0.0,
                 };
                 for x in [[0.3, -1.7, 0.9], [-2.0, 0.1, 4.0], [0.0, -0.0, 12.5]] {

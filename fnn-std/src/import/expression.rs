@@ -94,6 +94,8 @@ pub(super) enum Step {
     Erf(Id),
     Abs(Id),
     Reciprocal(Id),
+    /// Whether each entry is above a number.
+    Above(Id, f64),
     /// Entry by entry.
     Multiplied(Id, Id),
 }
@@ -773,6 +775,30 @@ impl Expressions {
             return Some(self.scaled(made, factor, 0.0));
         }
         None
+    }
+
+    /// Whether each entry is above `bound`.
+    pub(super) fn above(&mut self, x: Id, bound: f64) -> Id {
+        let size = self.size(x);
+        let key = [bound, 0.0, 0.0, 0.0];
+        self.once(13, x, key, size, Step::Above(x, bound))
+    }
+
+    /// One vector where a condition holds and another one elsewhere, which is a softplus where only
+    /// large entries are kept as they are.
+    pub(super) fn chosen(&mut self, condition: Id, yes: Id, no: Id) -> Option<Id> {
+        let &Step::Above(x, bound) = self.step(condition) else {
+            return None;
+        };
+        // ln(1 + eˣ) is above x by at most e⁻ˣ.
+        let error = (-bound).exp();
+        let is_softplus =
+            matches!(*self.step(no), Step::Activation(of, Activation::Softplus) if of == x);
+        if yes != x || !is_softplus || bound <= 0.0 || error > self.tolerance * bound {
+            return None;
+        }
+        let parts = format!("x above {bound:?}, log(1 + exp(x)) elsewhere, {error:.0e} apart,");
+        Some(self.noted(no, &parts))
     }
 
     /// The larger of two multiples of one vector, which is a leaky ReLU.

@@ -125,7 +125,8 @@ fn sources(step: &Step) -> Vec<Id> {
         | Step::Sqrt(x)
         | Step::Erf(x)
         | Step::Abs(x)
-        | Step::Reciprocal(x) => vec![*x],
+        | Step::Reciprocal(x)
+        | Step::Above(x, _) => vec![*x],
         Step::Sum(a, b) | Step::Multiplied(a, b) => vec![*a, *b],
         Step::Concat(parts) => parts.to_vec(),
     }
@@ -298,6 +299,7 @@ impl Lowering<'_> {
             Step::Log(_) => return Err(wanted("the logarithm")),
             Step::Sqrt(_) => return Err(wanted("the square root")),
             Step::Erf(_) => return Err(wanted("the error function")),
+            Step::Above(..) => return Err(wanted("a comparison")),
             Step::Reciprocal(_) => {
                 return Err(wanted("the reciprocal of what depends on the inputs"));
             }

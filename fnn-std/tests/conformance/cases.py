@@ -9,8 +9,8 @@ name of the output where there are several; OPERATORS lists the operators that a
 from the test data of the onnx package. FOLDER/meant.tsv lists framework, what is tried and
 whether it is to be read or refused.
 
-The graphs of "PyTorch" are written here as its exporters write them (the older one by tracing, the
-newer one with external data and functions), since its packages are several gigabytes large.
+The graphs "like PyTorch" are arranged here as its exporters arrange them, since its packages are several
+gigabytes large; `pytorch.py` asks PyTorch itself.
 """
 
 import os
@@ -323,17 +323,17 @@ def pytorch_and_matlab():
         tensor("training", False, np.bool_),
     ]
     model = graph(mlp, [("obs", ["batch", 4])], [("action", ["batch", 2])], tensors)
-    run("PyTorch", "MLP, older exporter", model, (1, 4))
-    run("PyTorch", "MLP, declared batch of 1", graph(mlp, [("obs", [1, 4])], [("action", [1, 2])], tensors), (1, 4))
+    run("like PyTorch", "MLP, older exporter", model, (1, 4))
+    run("like PyTorch", "MLP, declared batch of 1", graph(mlp, [("obs", [1, 4])], [("action", [1, 2])], tensors), (1, 4))
     model = graph(mlp, [("obs", ["s0", 4])], [("action", ["s0", 2])], tensors, opset=18)
-    run("PyTorch", "MLP, external data of the newer exporter", model, (1, 4), data="model.onnx.data")
+    run("like PyTorch", "MLP, external data of the newer exporter", model, (1, 4), data="model.onnx.data")
     reshape = [
         node("Shape", ["x"], ["s"]), node("Gather", ["s", "zero"], ["n"], axis=0), node("Unsqueeze", ["n", "axes"], ["n1"]),
         node("Concat", ["n1", "minus"], ["target"], axis=0), node("Reshape", ["x", "target"], ["flat"]),
         node("Gemm", ["flat", "W", "b"], ["y"], transB=1),
     ]
     tensors = [tensor("zero", 0, np.int64), tensor("axes", [0], np.int64), tensor("minus", [-1], np.int64), tensor("W", weights(3, 6)), tensor("b", weights(3))]
-    run("PyTorch", "view(x.size(0), -1)", graph(reshape, [("x", ["N", 2, 3])], [("y", ["N", 3])], tensors), (1, 2, 3))
+    run("like PyTorch", "view(x.size(0), -1)", graph(reshape, [("x", ["N", 2, 3])], [("y", ["N", 3])], tensors), (1, 2, 3))
 
     conv = [
         node("Sub", ["observation", "mean"], ["o"]),

@@ -22,9 +22,9 @@ const KEY: &str = "fnn";
 /// The version of outlines.
 const VERSION: u64 = 1;
 
-/// Numbers at most that layers have which are not in the file: an activation that stands alone
-/// takes memory by its size.
-const MOST_NUMBERS: usize = 1 << 24;
+/// Numbers at most, beside as many as the file has, of layers whose numbers are not in it: an
+/// activation that stands alone takes memory by its size.
+const FREE: usize = 1 << 20;
 
 /// Everything about a model but its weights.
 #[derive(Debug, Deserialize, Serialize)]
@@ -133,11 +133,12 @@ impl Outline {
     pub(crate) fn model(&self, file: &proto::Model) -> Option<Model> {
         let graph = file.graph.as_ref()?;
         let precision = self.precision.parse().ok()?;
-        let stored = graph.initializer.iter();
+        let stored = || graph.initializer.iter();
+        let bytes: usize = stored().map(|tensor| tensor.raw_data.len()).sum();
         let mut weights = Weights {
             precision,
-            stored: stored.map(|tensor| (&*tensor.name, tensor)).collect(),
-            more: MOST_NUMBERS,
+            stored: stored().map(|tensor| (&*tensor.name, tensor)).collect(),
+            more: FREE + bytes / 4,
         };
         let layers = weights.chain(&self.layers)?;
         let model = Model::new(layers, precision).ok()?;

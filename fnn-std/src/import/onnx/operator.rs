@@ -66,6 +66,7 @@ pub(super) const OPERATORS: &[(&str, &[&str])] = &[
     ("Gelu", &["approximate"]),
     ("Gemm", &["alpha", "beta", "transA", "transB", "broadcast"]),
     ("GlobalAveragePool", &[]),
+    ("Greater", &[]),
     ("HardSigmoid", &["alpha", "beta"]),
     ("HardSwish", &[]),
     ("Identity", &[]),
@@ -101,6 +102,7 @@ pub(super) const OPERATORS: &[(&str, &[&str])] = &[
     ("Tanh", &[]),
     ("Transpose", &["perm"]),
     ("Unsqueeze", &["axes"]),
+    ("Where", &[]),
     ("ai.onnx.ml.ArrayFeatureExtractor", &[]),
     ("ai.onnx.ml.FeatureVectorizer", &["inputdimensions"]),
     (
@@ -383,6 +385,8 @@ impl<'m> Evaluation<'m> {
                 one(held)
             }
             "Clip" => self.clip(call),
+            "Greater" => one(self.greater(call)?),
+            "Where" => one(self.chosen(call)?),
             "MatMul" => one(self.matmul(call.input(0)?, call.input(1)?)?),
             "Gemm" => self.gemm(call),
             "Conv" => self.conv(call),

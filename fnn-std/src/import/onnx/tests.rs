@@ -655,3 +655,40 @@ fn half_precision_weights_are_widened() {
     assert_eq!(file.at(&X), dense(&X));
     assert_eq!(file.model().unwrap().precision(), Precision::F32);
 }
+
+#[test]
+fn a_softplus_that_keeps_large_numbers_is_one() {
+    let file = |bound: f32| {
+        File::version(20)
+            .input("x", &[OPEN, 2])
+            .output("y")
+            .weight("bound", &[], &[bound])
+            .node("Softplus", &["x"], "s")
+            .node("Greater", &["x", "bound"], "above")
+            .node("Where", &["above", "x", "s"], "y")
+    };
+    let model = file(20.0).model().unwrap();
+    let [Layer::Affine(layer)] = model.layers() else {
+        panic!("{model:?}");
+    };
+    assert_eq!(layer.activation(), Activation::Softplus);
+    let [note] = model.notes() else {
+        panic!("{:?}", model.notes());
+    };
+    assert!(
+        note.starts_with("x above 20.0, log(1 + exp(x)) elsewhere, 2e-9 apart, is read as one"),
+        "{note}"
+    );
+    // Where e⁻⁵ is left out it is another function.
+    let refused = file(5.0).refused();
+    assert!(
+        refused.contains("a choice that is no activation"),
+        "{refused}"
+    );
+    let comparison = File::new()
+        .input("x", &[OPEN, 2])
+        .output("y")
+        .weight("bound", &[], &[1.0])
+        .node("Greater", &["x", "bound"], "y");
+    assert!(comparison.refused().contains("a comparison"));
+}

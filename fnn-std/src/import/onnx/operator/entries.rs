@@ -351,4 +351,30 @@ impl Evaluation<'_> {
             }),
         }])
     }
+
+    pub(super) fn greater(&mut self, call: &Call<'_, '_>) -> Result<Value> {
+        match (call.input(0)?, call.needed(1)?.scalar()) {
+            (Value::Vector(x), Some(bound)) if !bound.is_nan() => Ok(Value::Vector(Vector {
+                id: self.expressions.above(x.id, bound),
+                ..x.clone()
+            })),
+            _ => Err(Error::refused(
+                "a comparison other than that of a vector with a number",
+            )),
+        }
+    }
+
+    pub(super) fn chosen(&mut self, call: &Call<'_, '_>) -> Result<Value> {
+        let values = (call.input(0)?, call.input(1)?, call.input(2)?);
+        if let (Value::Vector(condition), Value::Vector(yes), Value::Vector(no)) = values
+            && condition.sizes == no.sizes
+            && yes.sizes == no.sizes
+            && let Some(id) = self.expressions.chosen(condition.id, yes.id, no.id)
+        {
+            return Ok(Value::Vector(Vector { id, ..no.clone() }));
+        }
+        Err(Error::refused(
+            "a choice that is no activation; read is x above a number and softplus elsewhere",
+        ))
+    }
 }
