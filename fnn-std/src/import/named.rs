@@ -61,7 +61,7 @@ const SEPARATORS: [char; 3] = ['.', '/', '_'];
 /// say nothing.
 const FIRST: [&str; 3] = ["in", "input", "first"];
 const LAST: [&str; 5] = ["out", "output", "last", "final", "head"];
-const NEUTRAL: [&str; 6] = ["fc", "linear", "dense", "layer", "net", "mlp"];
+const NEUTRAL: [&str; 7] = ["fc", "linear", "dense", "layer", "net", "mlp", "weights"];
 
 const WANTED: &str = "wanted are names such as PyTorch's nn.Sequential gives them, 0.weight, 0.bias, 2.weight ..., or \
      fc1.weight, fc1.bias ..., W0, b0, W1 ..., arr_0, arr_1 ...";
@@ -495,6 +495,7 @@ mod tests {
             ],
             ["fc1.weight", "fc2.weight", "fc_out.weight"],
             ["mlp.input.weight", "mlp.0.weight", "output_layer.weight"],
+            ["weights_dense1_w", "weights_dense2_w", "weights_final_w"],
         ] {
             let files = [(names[2], c), (names[0], a), (names[1], b)];
             assert_eq!(order(&files), names);
