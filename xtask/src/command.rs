@@ -77,6 +77,30 @@ impl Run {
         self.output()
     }
 
+    /// Run to the end, show it, and return whether it succeeded and what it writes to standard output.
+    pub(crate) fn verdict(mut self) -> Result<(bool, String)> {
+        self.show();
+        let output = self.command.stderr(Stdio::inherit()).output();
+        let output = output.map_err(|error| self.not_started(&error))?;
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        Ok((output.status.success(), text))
+    }
+
+    /// Run to the end, show it, and return the first line that it writes to standard error as it fails.
+    pub(crate) fn refusal(mut self) -> Result<String> {
+        self.show();
+        let output = self.command.output();
+        let output = output.map_err(|error| self.not_started(&error))?;
+        let text = String::from_utf8_lossy(&output.stderr);
+        match text.lines().next() {
+            Some(line) if !output.status.success() => Ok(line.to_owned()),
+            _ => Err(format!(
+                "{}, wanted a refusal, of: {}",
+                output.status, self.shown
+            )),
+        }
+    }
+
     /// Run to the end or to the time limit, pass on the lines that it writes, and return them.
     pub(crate) fn lines(mut self, limit: Duration) -> Result<Vec<String>> {
         self.show();

@@ -2,7 +2,7 @@
 //! otherwise named in a line to type.
 
 use std::{
-    env,
+    env, fs,
     path::{Path, PathBuf},
 };
 
@@ -167,6 +167,29 @@ pub(crate) fn python_with(environment: &str, requirements: &Path) -> Result<Path
         .arg(requirements)
         .run()?;
     Ok(python)
+}
+
+/// Unpack Python packages into `folder` for the files that they hold: without what they depend on, and
+/// of those that hold machine code the wheel for x86-64, which nothing runs.
+pub(crate) fn unpacked(python: &Path, folder: &Path, packages: &Path) -> Result<()> {
+    let done = folder.join("done.txt");
+    let list = fs::read_to_string(packages).map_err(|e| format!("{}: {e}", packages.display()))?;
+    if fs::read_to_string(&done).is_ok_and(|text| text == list) {
+        return Ok(());
+    }
+    if folder.is_dir() {
+        fs::remove_dir_all(folder).map_err(|e| format!("{}: {e}", folder.display()))?;
+    }
+    Run::new(python)
+        .args(["-m", "pip", "install", "--quiet"])
+        .args(["--disable-pip-version-check", "--no-deps", "--no-compile"])
+        .args(["--only-binary", ":all:", "--python-version", "3.11"])
+        .args(["--platform", "manylinux2014_x86_64", "--target"])
+        .arg(folder)
+        .arg("--requirement")
+        .arg(packages)
+        .run()?;
+    fs::write(&done, list).map_err(|e| format!("{}: {e}", done.display()))
 }
 
 /// A compiler for a microcontroller.

@@ -11,6 +11,7 @@ mod fuzz;
 mod image;
 mod install;
 mod panics;
+mod published;
 mod size;
 mod test;
 
@@ -60,6 +61,13 @@ const TASKS: &[Task] = &[
         summary: "models exported by other frameworks, read here and compared with onnxruntime; writes\n\
                   the table of what is supported, and with --record the cases that the tests keep",
         run: conformance::task,
+    },
+    Task {
+        name: "published",
+        options: "",
+        summary: "networks that others published, installed, evaluated by their own code, and checked\n\
+                  here, value and Jacobian; writes the table of them",
+        run: published::task,
     },
     Task {
         name: "fuzz",
