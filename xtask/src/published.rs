@@ -23,8 +23,8 @@ const MOST_ULP: f64 = 1024.0;
 const HEAD: &str = "# Published networks
 
 Made by `cargo xtask published`: networks that others trained and published in Python packages, installed
-at the versions given here, evaluated by their publishers' code or that of their framework, and by `fnn
-check` at the same inputs. The Jacobian beside is JAX's, forward mode in f64. None of the weights are
+at the versions given here, evaluated as the column *beside* says, by their publishers' own code where
+that runs alone, and by `fnn check` at the same inputs. The Jacobian beside is JAX's, forward mode in f64. None of the weights are
 part of this repository; each package comes with its licence.
 
 A distance is the largest over all inputs, in units in the last place of the precision that the weights are
@@ -165,7 +165,7 @@ fn row(folder: &Path, network: &Network) -> Result<(String, bool)> {
     let parameters: u64 = layers.iter().map(|layer| number(layer, "parameters")).sum();
     let instructions = with(&json, "instructions", ("processor", "Cortex-M4F"));
     let estimate = |of| match &instructions {
-        Some(instructions) => number(instructions, of).to_string(),
+        Some(instructions) => grouped(number(instructions, of)),
         None => "not estimated".to_owned(),
     };
     let memory = with(&json, "memory", ("precision", "f32"))
@@ -184,15 +184,15 @@ fn row(folder: &Path, network: &Network) -> Result<(String, bool)> {
         format!("{}, {}", network.package, network.licence),
         network.form.clone(),
         shape(&layers),
-        parameters.to_string(),
+        grouped(parameters),
         rows(&report).to_owned(),
         network.beside.clone(),
         format!("{value:.1} {precision}"),
         format!("{jacobian:.1} {precision}"),
         estimate("value"),
         estimate("evaluation"),
-        number(&memory, "weights").to_string(),
-        format!("{} kB", generated.len().div_ceil(1000)),
+        grouped(number(&memory, "weights")),
+        format!("{} kB", grouped(generated.len().div_ceil(1000))),
         if is_passed { "passed" } else { "failed" }.to_owned(),
     ];
     let row = format!("| {} |\n", cells.join(" | "));
@@ -252,6 +252,18 @@ fn number(object: &BTreeMap<&str, &str>, key: &str) -> u64 {
     object.get(key).and_then(|n| n.parse().ok()).unwrap_or(0)
 }
 
+/// The digits in groups of three.
+fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let groups: Vec<String> = digits
+        .as_bytes()
+        .rchunks(3)
+        .rev()
+        .map(|group| String::from_utf8_lossy(group).into_owned())
+        .collect();
+    groups.join(" ")
+}
+
 /// Sizes and activations of the layers: `10-32-32-3 tanh`, other layers than dense ones by their kind.
 fn shape(layers: &[BTreeMap<&str, &str>]) -> String {
     let mut text = String::new();
@@ -304,6 +316,12 @@ mod tests {
         assert_eq!(number(&layers[0], "inputs"), 2);
         assert_eq!(shape(&layers), "2-3, tanh");
         assert_eq!(with(json, "memory", ("precision", "f32")), None);
+    }
+
+    #[test]
+    fn digits_are_grouped_by_three() {
+        assert_eq!(grouped(7), "7");
+        assert_eq!(grouped(6_795_254), "6 795 254");
     }
 
     #[test]

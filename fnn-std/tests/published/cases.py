@@ -211,7 +211,7 @@ def airfoils():
             pinned("neuralfoil"),
             "MIT",
             "npz",
-            "aerodynamics of an airfoil from its shape, angle of attack and Reynolds number",
+            "scaled aerodynamics of an airfoil from its shape, angle of attack and Reynolds number",
             "its own code, NumPy in f64",
             path,
             x,
@@ -257,6 +257,7 @@ def tokamak():
     path = models / "qlknn_7_11.onnx"
     with np.load(models / "qlknn_7_11_test_data.npz") as file:
         recorded, targets = file["inputs"], file["outputs"]
+    # Within the ranges of the package's test.
     low, high = recorded.min(axis=0), recorded.max(axis=0)
     x = random.uniform(low, high, (ROWS, len(low))).astype(np.float32)
     for output in ["efiITG", "gamma_max"]:
@@ -297,10 +298,10 @@ def tokamak():
         "Apache-2.0",
         "ONNX, cut before products of outputs",
         "the same at the inputs of the package's own test",
-        "the outputs of the package's own test",
+        "the outputs of the package's own test, in f64",
         extracted,
         recorded,
-        targets.astype(np.float32),
+        targets,
         graph(extracted),
     )
     extracted.unlink()
