@@ -4,7 +4,11 @@
 //! are written in parts instead, as exporters for opset 13 do: runtimes know the parts and join
 //! them. The numbers are f32 or f64 as the model's are. In f64, which onnxruntime has fewer
 //! operators for, Softplus, Softsign, Elu, Selu, LeakyRelu, HardSigmoid and Erf are written in
-//! parts too, arranged so that nothing overflows or cancels.
+//! parts too, arranged so that no result overflows.
+//!
+//! What onnxruntime joins it joins in f64 too, and some releases then lack the joined operator, or
+//! give it an ε of f32. So f64 has what they do not join: the bias added by a node of its own, squares
+//! as products, x / (1 + e⁻ˣ) for SiLU.
 //!
 //! A graph does not say which layers it was: names of single entries, ranges, notes, and parameters
 //! that f32 cannot hold have no place in it. They are in an [`Outline`] in the metadata.
@@ -207,7 +211,13 @@ impl Writer {
                 let shape = [dense.outputs(), dense.inputs()];
                 let weight = self.tensor(&name, &shape, dense.rows().flatten());
                 let bias = self.tensor(&bias, &shape[..1], dense.bias());
-                let sum = self.node("Gemm", &[&x, &weight, &bias], vec![integer("transB", 1)])?;
+                let transposed = vec![integer("transB", 1)];
+                let sum = if self.precision == Precision::F32 {
+                    self.node("Gemm", &[&x, &weight, &bias], transposed)?
+                } else {
+                    let product = self.node("Gemm", &[&x, &weight], transposed)?;
+                    self.operator("Add", &[&product, &bias])?
+                };
                 let y = self.activation(dense.activation(), sum)?;
                 let outline = outline::Dense {
                     name,
@@ -239,8 +249,12 @@ impl Writer {
                 let (scale, shift) = self.scaling(&name, norm.scale(), norm.shift());
                 let mean = self.mean(&x)?;
                 let centred = self.operator("Sub", &[&x, &mean])?;
-                let two = self.number(2.0)?;
-                let square = self.operator("Pow", &[&centred, &two])?;
+                let square = if self.precision == Precision::F32 {
+                    let two = self.number(2.0)?;
+                    self.operator("Pow", &[&centred, &two])?
+                } else {
+                    self.operator("Mul", &[&centred, &centred])?
+                };
                 let variance = self.mean(&square)?;
                 let above_zero = self.operator("Add", &[&variance, &epsilon])?;
                 let deviation = self.operator("Sqrt", &[&above_zero])?;
@@ -309,9 +323,16 @@ impl Writer {
                 let gate = self.operator("Tanh", &[&softplus])?;
                 self.operator("Mul", &[&x, &gate])
             }
-            Activation::Silu => {
+            Activation::Silu if is_single => {
                 let gate = self.operator("Sigmoid", &[&x])?;
                 self.operator("Mul", &[&x, &gate])
+            }
+            Activation::Silu => {
+                let negative = self.operator("Neg", &[&x])?;
+                let exponential = self.operator("Exp", &[&negative])?;
+                let one = self.number(1.0)?;
+                let divisor = self.operator("Add", &[&exponential, &one])?;
+                self.operator("Div", &[&x, &divisor])
             }
             Activation::Gelu if is_single => self.gelu(&x),
             Activation::Gelu => self.gelu_without_erf(&x),
