@@ -382,6 +382,6 @@ mod tests {
         assert_eq!(json["layers"][1]["inside"][0][0]["activation"], "tanh");
         assert_eq!(json["multiply_adds"]["value"], 4);
         assert_eq!(json["multiply_adds"]["forward"], 8);
-        assert_eq!(json["instructions"], serde_json::json!([]));
+        assert_eq!(json["instructions"].as_array().map(Vec::len), Some(4));
     }
 }
