@@ -11,6 +11,7 @@ use zip::{ZipWriter, write::SimpleFileOptions};
 fuzz_target!(|data: &[u8]| {
     let options = import::Options {
         activations: Some(vec![Activation::Tanh]),
+        ..Default::default()
     };
     let _ = import::parse(data, &options);
     let (weight, bias) = data.split_at(data.len() / 2);
