@@ -7,14 +7,20 @@
 //!   error bounds of [`bound`](mod@crate::bound).
 //! - Outputs and a Jacobian of the training framework: the same bound for sums in any order, in the
 //!   format of its file, and activations that are off by up to [`FRAMEWORK_ERROR`] units. For the
-//!   Jacobian the larger of the bounds forward and in reverse.
+//!   Jacobian the larger of the bounds forward and in reverse. Bounds hold in the worst case, which
+//!   for wide layers is far from any that happens: a wrong number could hide in them. So no distance
+//!   may be more than [`TYPICAL`] times what an evaluation in f32 is off here, in units in the last
+//!   place: of the same number in any row, of the median number, or 16 units, whichever is largest.
+//!   Of a Jacobian with kinks, one row in a hundred is held to the bound alone, at least one if there
+//!   are several: two evaluations may see a kink on different sides.
 //! - Central differences D(h) = (f(x + h) − f(x − h)) / 2h of the f64 reference: D(h) − J = c h² +
 //!   d h⁴ + … and therefore D(4h) − D(h) = 15 c h² + 255 d h⁴. A fifth of the larger of
 //!   |D(4h) − D(h)| and |D(16h) − D(4h)| / 16 bounds the truncation three times over, also where one
 //!   of the two is small because c and d cancel in it. Rounding adds the error bounds of both values
 //!   over 2h, and |J| u |x| / h since x ± h is rounded. Of several h the one with the smallest sum is
 //!   taken, for each entry. Where a kink of an activation lies between the inputs, the entry is left
-//!   out, and counted.
+//!   out, and counted; so is, of large models, all but some rows, since differences take the time of
+//!   thousands of values.
 //!
 //! The value must have the same bits in every order.
 //!
@@ -23,8 +29,11 @@
 
 use std::{
     fmt::{self, Display},
+    num::NonZero,
     ops::Range,
+    panic::resume_unwind,
     path::{Path, PathBuf},
+    thread,
 };
 
 use crate::{
@@ -42,6 +51,9 @@ use crate::{
 /// that of [`bound::ERROR`](crate::bound::ERROR), squared for those that are composed of several
 /// functions. Frameworks state no figure of their own.
 pub const FRAMEWORK_ERROR: f64 = 16.0;
+
+/// How often as far off as an evaluation here a framework's may be, in units in the last place.
+pub const TYPICAL: f64 = 64.0;
 
 /// How many rows are checked where nothing else is said.
 pub const ROWS: usize = 256;
@@ -343,11 +355,7 @@ impl Data<'_> {
         jacobian: Option<&Given>,
     ) -> Result<Compared> {
         let mut comparisons = Vec::new();
-        let reference = self
-            .inputs
-            .iter()
-            .map(|x| reference::evaluate(self.model, x));
-        let reference = reference.collect::<Result<Vec<_>>>()?;
+        let reference = self.each(|x| reference::evaluate(self.model, x))?;
         let own = Arithmetic::of_reference();
         let (its_value, its_jacobian) = self.tables(&reference, own)?;
         let found = self.evaluate::<T>(self.order)?;
@@ -361,13 +369,26 @@ impl Data<'_> {
             self.comparison(format!("Jacobian, {name}"), &scales[1], (a, b), None)
         };
 
+        let single = match self.precision {
+            Precision::F32 => None,
+            Precision::F64 => Some(self.evaluate::<f32>(self.order)?),
+        };
+        let single = single.as_ref().unwrap_or(&found);
         if let Some(given) = output {
             let table = self.framework(given, |bound| bound.value)?;
-            comparisons.push(of_value("framework's output", &value, &table));
+            let typical = typical(single, &reference, |e| e.value.clone());
+            let (found, table) = self.tightened((&value, table), given, &typical, 0);
+            comparisons.push(of_value("framework's output", &found, &table));
         }
         if let Some(given) = jacobian {
             let table = self.framework(given, |bound| bound.jacobian.concat())?;
-            comparisons.push(of_jacobian("framework's", &derivatives, &table));
+            let typical = typical(single, &reference, |e| e.jacobian.concat());
+            let spared = match (are_smooth(self.model.layers()), self.rows.len()) {
+                (true, _) | (_, 1) => 0,
+                (_, rows) => rows.div_ceil(100),
+            };
+            let (found, table) = self.tightened((&derivatives, table), given, &typical, spared);
+            comparisons.push(of_jacobian("framework's", &found, &table));
         }
         comparisons.push(of_value("f64 reference", &value, &its_value));
         comparisons.push(of_jacobian("f64 reference", &derivatives, &its_jacobian));
@@ -402,10 +423,10 @@ impl Data<'_> {
         comparisons.extend(jacobians);
 
         let (other, format) = match self.precision {
-            Precision::F32 => (self.evaluate::<f64>(self.order)?, Precision::F64),
-            Precision::F64 => (self.evaluate::<f32>(self.order)?, Precision::F32),
+            Precision::F32 => (&self.evaluate::<f64>(self.order)?, Precision::F64),
+            Precision::F64 => (single, Precision::F32),
         };
-        let other = self.tables(&other, Arithmetic::new(format, self.order))?;
+        let other = self.tables(other, Arithmetic::new(format, self.order))?;
         let of_formats = |what: &str, a: &Table, b: &Table, reference: &Table| {
             let ulps = ulps(&reference.numbers, Precision::F32);
             self.comparison(
@@ -423,6 +444,11 @@ impl Data<'_> {
             &its_jacobian,
         ));
         Ok((found, reference, comparisons))
+    }
+
+    /// What `of` says of each input.
+    fn each<R: Send>(&self, of: impl Fn(&[f64]) -> Result<R> + Sync) -> Result<Vec<R>> {
+        each(self.inputs, |x| of(x))
     }
 
     fn evaluate<T: Float>(&self, order: Order) -> Result<Vec<Evaluation>> {
@@ -443,8 +469,7 @@ impl Data<'_> {
 
     /// Values and Jacobians with their bounds.
     fn tables(&self, found: &[Evaluation], arithmetic: Arithmetic) -> Result<(Table, Table)> {
-        let bounds = self.inputs.iter().map(|x| bound(self.model, x, arithmetic));
-        let bounds = bounds.collect::<Result<Vec<_>>>()?;
+        let bounds = self.each(|x| bound(self.model, x, arithmetic))?;
         let value = Table {
             numbers: found.iter().map(|e| e.value.clone()).collect(),
             errors: bounds.iter().map(|b| b.value.clone()).collect(),
@@ -460,9 +485,9 @@ impl Data<'_> {
     fn framework(
         &self,
         given: &Given,
-        part: impl Fn(crate::bound::Bound) -> Vec<f64>,
+        part: impl Fn(crate::bound::Bound) -> Vec<f64> + Sync,
     ) -> Result<Table> {
-        let errors = |x: &Vec<f64>| {
+        let errors = |x: &[f64]| {
             let bound = |order| {
                 let arithmetic = Arithmetic {
                     activations: FRAMEWORK_ERROR,
@@ -475,8 +500,54 @@ impl Data<'_> {
         };
         Ok(Table {
             numbers: given.rows.clone(),
-            errors: self.inputs.iter().map(errors).collect::<Result<_>>()?,
+            errors: self.each(errors)?,
         })
+    }
+
+    /// The same numbers with the errors of both tables on one side, in all but so many rows at most
+    /// what is typical, given for each column.
+    fn tightened(
+        &self,
+        (found, given): (&Table, Table),
+        file: &Given,
+        typical: &[f64],
+        spared: usize,
+    ) -> (Table, Table) {
+        let precision = file.precision.unwrap_or(self.model.precision());
+        // The coarser one of both sides.
+        let unit = match (precision, self.precision) {
+            (Precision::F64, Precision::F64) => 2f64.powi(-29),
+            _ => 1.0,
+        };
+        let most: Vec<f64> = typical.iter().map(|off| TYPICAL * unit * off).collect();
+        let share = |row: &usize| {
+            let pairs = given.numbers[*row].iter().zip(&found.numbers[*row]);
+            let shares = pairs.zip(&most).map(|((a, b), most)| (a - b).abs() / most);
+            shares.fold(0.0, f64::max)
+        };
+        let mut rows: Vec<usize> = (0..given.numbers.len()).collect();
+        rows.sort_by(|a, b| share(b).total_cmp(&share(a)));
+        let mut errors = given.errors;
+        for (at, &row) in rows.iter().enumerate() {
+            let own = found.errors[row].iter().zip(&most);
+            for (error, (own, &most)) in errors[row].iter_mut().zip(own) {
+                *error += own;
+                // Of what overflows nothing is known, and it is left out.
+                if at >= spared && error.is_finite() {
+                    *error = error.min(most);
+                }
+            }
+        }
+        let exact = vec![vec![0.0; most.len()]; rows.len()];
+        let found = Table {
+            numbers: found.numbers.clone(),
+            errors: exact,
+        };
+        let given = Table {
+            numbers: given.numbers,
+            errors,
+        };
+        (found, given)
     }
 
     /// Number by number. Those that are left out are true in the table.
@@ -540,70 +611,91 @@ impl Data<'_> {
         comparison
     }
 
-    /// Central differences with their error bars, and where a kink is too near for them.
+    /// Central differences with their error bars, and where a kink is too near for them. Of large
+    /// models they are made for some rows only, and the others are left out.
     fn differences(&self, reference: &[Evaluation]) -> Result<(Table, Vec<Vec<bool>>)> {
-        let (inputs, outputs) = (self.model.inputs(), self.model.outputs());
         let is_smooth = are_smooth(self.model.layers());
+        // A value and its bound at both sides, for each step and input.
+        let work = 6 * STEPS.len() * self.model.inputs() * self.model.parameters();
+        let most = (MOST_WORK / work.max(1)).max(4);
+        let chosen = spread(self.inputs.len(), most);
+        let scales: Vec<_> = (0..self.model.inputs())
+            .map(|j| self.step_scale(j))
+            .collect();
+        let pairs: Vec<(&[f64], Option<&Evaluation>)> = self
+            .inputs
+            .iter()
+            .zip(reference)
+            .enumerate()
+            .map(|(row, (x, e))| (&**x, chosen.binary_search(&row).is_ok().then_some(e)))
+            .collect();
+        let of = |(x, evaluation): &(&[f64], Option<&Evaluation>)| match evaluation {
+            Some(evaluation) => self.differences_at(x, evaluation, &scales, is_smooth),
+            None => Ok(Differences::none(self.model)),
+        };
+        let rows = each(&pairs, of)?;
         let mut table = Table {
             numbers: Vec::new(),
             errors: Vec::new(),
         };
         let mut left_out = Vec::new();
-        for (x, reference) in self.inputs.iter().zip(reference) {
-            let mut numbers = vec![f64::NAN; outputs * inputs];
-            let mut errors = vec![f64::INFINITY; outputs * inputs];
-            let mut kinked = vec![true; outputs * inputs];
-            for j in 0..inputs {
-                let scale = self.step_scale(x, j);
-                let steps = STEPS.map(|power| scale * 2f64.powi(-power));
-                let quotients = steps.map(|h| self.quotient(x, j, h, is_smooth));
-                for at in 0..STEPS.len() - 2 {
-                    let [Some(widest), Some(wide), Some(near)] =
-                        [0, 1, 2].map(|k| quotients[at + k].as_ref().ok().and_then(Option::as_ref))
-                    else {
-                        continue;
-                    };
-                    let h = steps[at + 2];
-                    for i in 0..outputs {
-                        let (d, rounding) = near[i];
-                        let far = (wide[i].0 - d).abs();
-                        let farther = (widest[i].0 - wide[i].0).abs() / 16.0;
-                        let moved = reference.jacobian[i][j].abs() * f64::EPSILON * x[j].abs() / h;
-                        let error = far.max(farther) / 5.0 + rounding + moved;
-                        let entry = i * inputs + j;
-                        if error < errors[entry] {
-                            (numbers[entry], errors[entry]) = (d, error);
-                            kinked[entry] = false;
-                        }
-                    }
-                }
-            }
-            table.numbers.push(numbers);
-            table.errors.push(errors);
-            left_out.push(kinked);
+        for row in rows {
+            table.numbers.push(row.numbers);
+            table.errors.push(row.errors);
+            left_out.push(row.left_out);
         }
         Ok((table, left_out))
     }
 
-    /// What the steps by input `j` at `x` are fractions of: the width of its range where that is
-    /// known, else its magnitude, or the median one over all rows where that is larger.
-    fn step_scale(&self, x: &[f64], j: usize) -> f64 {
+    /// The central differences at an input.
+    fn differences_at(
+        &self,
+        x: &[f64],
+        reference: &Evaluation,
+        scales: &[StepScale],
+        is_smooth: bool,
+    ) -> Result<Differences> {
+        let mut found = Differences::none(self.model);
+        let inputs = x.len();
+        for (j, scale) in scales.iter().enumerate() {
+            let scale = scale.at(x[j]);
+            let steps = STEPS.map(|power| scale * 2f64.powi(-power));
+            let quotients = steps.map(|h| self.quotient(x, j, h, is_smooth));
+            for at in 0..STEPS.len() - 2 {
+                let [Some(widest), Some(wide), Some(near)] =
+                    [0, 1, 2].map(|k| quotients[at + k].as_ref().ok().and_then(Option::as_ref))
+                else {
+                    continue;
+                };
+                let h = steps[at + 2];
+                for (i, &(d, rounding)) in near.iter().enumerate() {
+                    let far = (wide[i].0 - d).abs();
+                    let farther = (widest[i].0 - wide[i].0).abs() / 16.0;
+                    let moved = reference.jacobian[i][j].abs() * f64::EPSILON * x[j].abs() / h;
+                    let error = far.max(farther) / 5.0 + rounding + moved;
+                    let entry = i * inputs + j;
+                    if error < found.errors[entry] {
+                        (found.numbers[entry], found.errors[entry]) = (d, error);
+                        found.left_out[entry] = false;
+                    }
+                }
+            }
+        }
+        Ok(found)
+    }
+
+    /// What the steps by input `j` are fractions of: the width of its range where that is known,
+    /// else its median magnitude over all rows, or that at the input where this is larger.
+    fn step_scale(&self, j: usize) -> StepScale {
         let range = self.model.input_ranges().and_then(|ranges| ranges.get(j));
-        let scale = match range {
-            Some(range) => range.end - range.start,
+        match range {
+            Some(range) => StepScale::Range(range.end - range.start),
             None => {
                 let mut sizes: Vec<f64> = self.inputs.iter().map(|x| x[j].abs()).collect();
                 sizes.sort_by(f64::total_cmp);
-                x[j].abs().max(sizes[sizes.len() / 2])
+                StepScale::Median(sizes[sizes.len() / 2])
             }
-        };
-        let scale = if scale > 0.0 && scale.is_finite() {
-            scale
-        } else {
-            1.0
-        };
-        // A power of two, which x ± h takes with fewer roundings.
-        2f64.powi(scale.log2().round() as i32)
+        }
     }
 
     /// D(h) of each output and its rounding error; `None` where a kink lies between.
@@ -642,6 +734,31 @@ impl Data<'_> {
     }
 }
 
+/// How far evaluations in f32 are typically off, for each column: as far as in any row, but no less
+/// than the median column, and than 16, in units in the last place.
+fn typical(
+    single: &[Evaluation],
+    reference: &[Evaluation],
+    numbers: impl Fn(&Evaluation) -> Vec<f64>,
+) -> Vec<f64> {
+    let of = |all: &[Evaluation]| all.iter().map(&numbers).collect::<Vec<_>>();
+    let (single, reference) = (of(single), of(reference));
+    let ulps = ulps(&reference, Precision::F32);
+    let off = |(column, ulp): (usize, &f64)| {
+        let rows = single.iter().zip(&reference);
+        let distances = rows.map(|(a, b)| (a[column] - b[column]).abs() / ulp);
+        distances.filter(|d| d.is_finite()).fold(0.0, f64::max)
+    };
+    let off: Vec<f64> = ulps.iter().enumerate().map(off).collect();
+    let mut sorted = off.clone();
+    sorted.sort_by(f64::total_cmp);
+    let median = sorted.get(sorted.len() / 2).copied().unwrap_or(0.0);
+    let columns = off.iter().zip(&ulps);
+    columns
+        .map(|(off, ulp)| off.max(median).max(16.0) * ulp)
+        .collect()
+}
+
 /// Whether no activation of these layers, or of those inside them, has a kink.
 fn are_smooth(layers: &[Layer]) -> bool {
     layers.iter().all(|layer| {
@@ -653,6 +770,68 @@ fn are_smooth(layers: &[Layer]) -> bool {
         own && layer.inside().into_iter().all(are_smooth)
     })
 }
+
+/// Central differences at one input, entry by entry: the numbers, their errors, and whether they are
+/// left out.
+struct Differences {
+    numbers: Vec<f64>,
+    errors: Vec<f64>,
+    left_out: Vec<bool>,
+}
+
+impl Differences {
+    /// Those of a model at an input where there are none.
+    fn none(model: &Model) -> Self {
+        let entries = model.outputs() * model.inputs();
+        Self {
+            numbers: vec![f64::NAN; entries],
+            errors: vec![f64::INFINITY; entries],
+            left_out: vec![true; entries],
+        }
+    }
+}
+
+/// What the steps by an input are fractions of.
+enum StepScale {
+    /// The width of its range.
+    Range(f64),
+    /// Its median magnitude, or that at the point where this is larger.
+    Median(f64),
+}
+
+impl StepScale {
+    fn at(&self, x: f64) -> f64 {
+        let scale = match self {
+            Self::Range(width) => *width,
+            Self::Median(size) => x.abs().max(*size),
+        };
+        let is_usable = scale > 0.0 && scale.is_finite();
+        // A power of two, which x ± h takes with fewer roundings.
+        2f64.powi(if is_usable { scale } else { 1.0 }.log2().round() as i32)
+    }
+}
+
+/// What `of` says of each item, on all processors.
+fn each<I: Sync, R: Send>(items: &[I], of: impl Fn(&I) -> Result<R> + Sync) -> Result<Vec<R>> {
+    let threads = thread::available_parallelism().map_or(1, NonZero::get);
+    let share = items.len().div_ceil(threads).max(1);
+    let parts: Result<Vec<Vec<R>>> = thread::scope(|scope| {
+        let start = |items| {
+            let of = &of;
+            scope.spawn(move || <[I]>::iter(items).map(of).collect())
+        };
+        let workers: Vec<_> = items.chunks(share).map(start).collect();
+        let parts = workers.into_iter().map(|worker| {
+            let part = worker.join();
+            part.unwrap_or_else(|panic| resume_unwind(panic))
+        });
+        parts.collect()
+    });
+    Ok(parts?.into_iter().flatten().collect())
+}
+
+/// Multiply-adds of all central differences at most, some ten seconds.
+const MOST_WORK: usize = 1 << 34;
 
 /// The steps of the central differences, as powers of one half of the scale of an input: each is a
 /// quarter of the one before it.

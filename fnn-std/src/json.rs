@@ -24,6 +24,12 @@ pub(crate) fn recognise(bytes: &[u8]) -> bool {
     first == Some(&b'{') && !bytes.iter().take(8).any(|&b| b == 0)
 }
 
+/// What `Model.to_json` of Keras writes, as far as it is known by it.
+#[derive(Deserialize)]
+struct Keras {
+    class_name: String,
+}
+
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Document {
@@ -120,6 +126,17 @@ fn identity() -> String {
 /// name or its place among the layers.
 pub(crate) fn parse(bytes: &[u8]) -> Result<Model> {
     let document: Document = serde_json::from_slice(bytes).map_err(|e| {
+        let keras: Option<Keras> = serde_json::from_slice(bytes).ok();
+        if let Some(Keras { class_name }) = keras {
+            return Error::refused(format!(
+                "this is the configuration of a Keras model, of the class `{class_name}`, without \
+                 its weights"
+            ))
+            .with_help(
+                "in Python: keras.models.model_from_json(text), model.load_weights(...), \
+                 model.save(\"model.keras\")",
+            );
+        }
         Error::refused(format!("the JSON text is not a model: {e}"))
             .with_help("what a model looks like is described in fnn-std/model.schema.json")
     })?;

@@ -201,6 +201,68 @@ fn every_kind_of_layer_is_checked() {
     }
 }
 
+/// What a framework would give for these rows, as lines of numbers, all of them off by a factor.
+fn csv(rows: &[Vec<f64>], factor: f64) -> String {
+    let line = |row: &Vec<f64>| {
+        let numbers = row.iter().map(|x| format!("{:?}", (factor * x) as f32));
+        numbers.collect::<Vec<_>>().join(",")
+    };
+    rows.iter().map(line).collect::<Vec<_>>().join("\n")
+}
+
+/// The worst case of rounding in four wide layers is larger than the derivatives.
+#[test]
+fn a_wrong_number_does_not_hide_in_the_bound_of_a_wide_model() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    let mut random = Random(5);
+    for activation in [Activation::Relu, Activation::Tanh] {
+        let sizes = [12, 256, 256, 256, 3];
+        let layers = sizes.windows(2).map(|pair| {
+            let weight = random.numbers(pair[0] * pair[1], Precision::F32);
+            let scale = (3.0 / pair[0] as f64).sqrt();
+            let weight = Tensor {
+                name: "w".to_owned(),
+                shape: vec![pair[1], pair[0]],
+                numbers: weight
+                    .iter()
+                    .map(|w| f64::from((scale * w) as f32))
+                    .collect(),
+            };
+            Dense::new(weight, None, activation).unwrap()
+        });
+        let model = Model::new(layers.collect(), Precision::F32).unwrap();
+        export::write(&model, path("model.safetensors")).unwrap();
+        let inputs: Vec<Vec<f64>> = (0..20)
+            .map(|_| random.numbers(12, Precision::F32))
+            .collect();
+        std::fs::write(path("x.csv"), csv(&inputs, 1.0)).unwrap();
+        let evaluations = inputs
+            .iter()
+            .map(|x| reference::evaluate(&model, x).unwrap());
+        let (values, jacobians): (Vec<_>, Vec<_>) =
+            evaluations.map(|e| (e.value, e.jacobian.concat())).unzip();
+        let passed = |factor: f64| {
+            std::fs::write(path("y.csv"), csv(&values, factor)).unwrap();
+            std::fs::write(path("j.csv"), csv(&jacobians, factor)).unwrap();
+            let options = check::Options {
+                input: Some(path("x.csv")),
+                output: Some(path("y.csv")),
+                jacobian: Some(path("j.csv")),
+                ..check::Options::default()
+            };
+            let report = check::run(&path("model.safetensors"), &options).unwrap();
+            let framework = report.comparisons.iter();
+            let framework = framework.filter(|c| c.name.contains("framework"));
+            let passed: Vec<bool> = framework.map(check::Comparison::passed).collect();
+            assert_eq!(passed.iter().all(|&p| p), report.passed(), "{report}");
+            passed
+        };
+        assert_eq!(passed(1.0), [true, true]);
+        assert_eq!(passed(1.001), [false, false]);
+    }
+}
+
 #[test]
 fn composite_models_are_checked() {
     let folder = tempfile::tempdir().unwrap();

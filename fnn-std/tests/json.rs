@@ -381,6 +381,16 @@ fn dense_models_go_to_safetensors_and_back() {
 }
 
 #[test]
+fn the_configuration_of_a_keras_model_is_told() {
+    let text = r#"{"class_name": "Sequential", "config": {"layers": []}}"#;
+    let error = import::parse(text.as_bytes(), &Default::default()).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "this is the configuration of a Keras model, of the class `Sequential`, without its weights"
+    );
+}
+
+#[test]
 fn what_a_format_cannot_hold_is_refused_and_nothing_written() {
     let folder = tempfile::tempdir().unwrap();
     let error = |from: &str, to: &str| {

@@ -107,8 +107,7 @@ fn model(config: &Value, version: &str, weights: &Weights, options: &Options) ->
     let ids = outputs.iter().map(|(_, part)| part.id).collect();
     let output = builder.joined(|steps| steps.concat(ids))?;
     let precision = weights.precision();
-    let supported = || layers::SUPPORTED.to_owned();
-    let (layers, rewritten) = lower::layers(&builder.steps, output, precision, supported)?;
+    let (layers, rewritten) = lower::layers(&builder.steps, output, precision)?;
 
     let mut notes = builder.notes;
     notes.extend(rewritten);

@@ -18,19 +18,17 @@ use crate::{
 /// The layers that make the vector `output` of the inputs, and what is to be said of them.
 ///
 /// # Errors
-/// A step that no layer computes, with what is `supported` as help; a graph that becomes far larger
+/// A step that no layer computes; a graph that becomes far larger
 /// as layers within layers.
 pub(super) fn layers(
     all: &Expressions,
     output: Id,
     precision: Precision,
-    supported: fn() -> String,
 ) -> Result<(Vec<Layer>, Vec<String>)> {
     let mut lowering = Lowering {
         all,
         dominators: dominators(all),
         precision,
-        supported,
         notes: BTreeSet::new(),
         pieces: 0,
     };
@@ -145,7 +143,6 @@ struct Lowering<'a> {
     all: &'a Expressions,
     dominators: Vec<Id>,
     precision: Precision,
-    supported: fn() -> String,
     /// In the order of the graph.
     notes: BTreeSet<(Id, String)>,
     pieces: usize,
@@ -185,15 +182,17 @@ impl Lowering<'_> {
 
     /// Adds the step that makes vector `at` of its dominator.
     fn append(&mut self, pieces: &mut Vec<Piece>, at: Id, depth: usize) -> Result<()> {
-        let (all, supported) = (self.all, self.supported);
+        let all = self.all;
         let vector = &all.vectors()[at];
         let (name, operator) = (&vector.place.name, &vector.place.operator);
         if let Some(note) = &vector.place.note {
             self.note(at, &**note);
         }
         let wanted = |what: &str| {
-            Error::refused(format!("{operator}: {what}, which no layer computes"))
-                .with_help(supported())
+            Error::refused(format!("{operator}: {what}, which no layer computes")).with_help(
+                "activations and normalisations are known where they are written out in parts, \
+                     whatever else is computed from the inputs has to stay outside of the model",
+            )
         };
         match &vector.step {
             Step::Input => {}

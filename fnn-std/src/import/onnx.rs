@@ -192,8 +192,7 @@ impl Source<'_> {
             true => Precision::F64,
             false => Precision::F32,
         };
-        let supported = operator::supported;
-        let (layers, more) = lower::layers(&evaluation.expressions, output, precision, supported)?;
+        let (layers, more) = lower::layers(&evaluation.expressions, output, precision)?;
         notes.append(&mut evaluation.notes);
         notes.extend(more);
         let mut model = Model::new(layers, precision)?;

@@ -42,7 +42,10 @@ impl Weights {
         };
         let Some(config) = text("model_config").transpose()? else {
             let error = Error::refused("the HDF5 file holds no Keras model, only weights at most");
-            return Err(error.with_help("in Python: model.save(\"model.keras\")"));
+            return Err(error.with_help(
+                "in Python: build the model as it was, or from the JSON beside the weights, then \
+                 model.load_weights(\"weights.h5\") and model.save(\"model.keras\")",
+            ));
         };
         let version = text("keras_version").transpose()?;
         Ok((weights, config, version))

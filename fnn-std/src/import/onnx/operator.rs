@@ -129,7 +129,7 @@ pub(super) const OPERATORS: &[(&str, &[&str])] = &[
 ];
 
 /// The line that lists the operators that are read.
-pub(super) fn supported() -> String {
+fn supported() -> String {
     let names: Vec<_> = super::operators().collect();
     format!("supported are {}", names.join(", "))
 }
