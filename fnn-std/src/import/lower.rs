@@ -644,9 +644,7 @@ mod tests {
     }
 
     fn made(steps: &Expressions, output: Id) -> Vec<Layer> {
-        layers(steps, output, Precision::F64, String::new)
-            .unwrap()
-            .0
+        layers(steps, output, Precision::F64).unwrap().0
     }
 
     fn value(layers: Vec<Layer>, x: &[f64]) -> Vec<f64> {
