@@ -1,6 +1,6 @@
 //! The parsers on bytes that a fuzzer makes up.
 
-use std::fs;
+use std::{fs, path::PathBuf};
 
 use crate::{
     Result,
@@ -9,7 +9,7 @@ use crate::{
     root,
 };
 
-pub(crate) const OPTIONS: &str = "[TARGET] [--seconds N]";
+pub(crate) const OPTIONS: &str = "[TARGET] [--seconds N] [--keep]";
 
 /// The parsers.
 const TARGETS: [&str; 7] = ["onnx", "safetensors", "npz", "keras", "json", "npy", "csv"];
@@ -21,14 +21,16 @@ const FLAGS: &str = "-Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-leve
                      -Cllvm-args=-sanitizer-coverage-trace-compares -Ccodegen-units=1 --cfg fuzzing";
 
 /// Feed the parsers, or one of them, with bytes: a panic, more than 256 MiB or more than a second
-/// for one file is a failure. What is new goes to the target folder; the corpus in fnn-std/fuzz is
-/// where it starts.
+/// for one file is a failure. It starts from the corpus in fnn-std/fuzz and the files of the tests;
+/// what is new goes to the target folder, and with --keep what of it runs other code to the corpus.
 pub(crate) fn task(args: &[String]) -> Result<()> {
-    let (mut targets, mut seconds) = (TARGETS.to_vec(), "60");
+    let (mut targets, mut seconds, mut is_keeping) = (TARGETS.to_vec(), "60", false);
     let mut args = args.iter();
     while let Some(arg) = args.next() {
         if arg == "--seconds" {
             seconds = args.next().ok_or("--seconds wants a number")?;
+        } else if arg == "--keep" {
+            is_keeping = true;
         } else {
             let known = TARGETS.iter().find(|target| *target == arg);
             targets = vec![known.ok_or(format!("`{arg}` is none of {}", TARGETS.join(", ")))?];
@@ -46,10 +48,15 @@ pub(crate) fn task(args: &[String]) -> Result<()> {
         .arg(&built)
         .run()?;
     for_all(&targets, |target| {
-        let found = built.join("corpus").join(target);
-        fs::create_dir_all(&found).map_err(|e| format!("{}: {e}", found.display()))?;
-        let artifacts = format!("-artifact_prefix={}/", built.display());
-        Run::new(built.join(host.trim()).join("release").join(target))
+        let folder = |path: PathBuf| {
+            fs::create_dir_all(&path).map_err(|e| format!("{}: {e}", path.display()))?;
+            Ok::<_, String>(path)
+        };
+        let found = folder(built.join("corpus").join(target))?;
+        let kept = folder(fuzz.join("corpus").join(target))?;
+        let tests = root().join("fnn-std/tests/data").join(target);
+        let program = || Run::new(built.join(host.trim()).join("release").join(target));
+        program()
             .args([
                 "-rss_limit_mb=256",
                 "-timeout=1",
@@ -57,9 +64,16 @@ pub(crate) fn task(args: &[String]) -> Result<()> {
                 "-print_final_stats=1",
             ])
             .arg(format!("-max_total_time={seconds}"))
-            .arg(artifacts)
-            .arg(found)
-            .arg(fuzz.join("corpus").join(target))
-            .run()
+            .arg(format!("-artifact_prefix={}/", built.display()))
+            .args([&found, &kept])
+            .args(Some(tests).filter(|tests| tests.is_dir()))
+            .run()?;
+        if is_keeping {
+            program()
+                .args(["-merge=1", "-max_len=4096"])
+                .args([&kept, &found])
+                .run()?;
+        }
+        Ok(())
     })
 }
