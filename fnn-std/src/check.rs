@@ -879,7 +879,7 @@ impl Display for Report {
             f,
             "Distances in ulp of {} at the largest magnitude that the same output or derivative has \
              over the rows.\nAllowed is what rounding, and for differences truncation, may do on both \
-             sides.\n",
+             sides; to a framework\nno more than {TYPICAL} times what f32 is off here.\n",
             self.precision
         )?;
         let names = self.comparisons.iter().map(|c| c.name.chars().count());

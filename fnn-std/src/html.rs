@@ -3,7 +3,7 @@
 use std::{fmt::Write as _, io::Write as _, path::Path};
 
 use crate::{
-    check::{FRAMEWORK_ERROR, Report, short},
+    check::{FRAMEWORK_ERROR, Report, TYPICAL, short},
     error::Result,
     figure::{Figure, Kind},
     file::Draft,
@@ -82,7 +82,8 @@ pub fn page(report: &Report) -> Result<String> {
          the largest magnitude that the same output or derivative has over the rows. What is allowed \
          follows from an error analysis: what rounding may do on both sides, for central differences \
          what truncation may do, and for the framework's numbers activations that are off by up to \
-         {FRAMEWORK_ERROR} half ulp.</p>",
+         {FRAMEWORK_ERROR} half ulp, but no more than {TYPICAL} times what f32 is typically off \
+         here.</p>",
         report.precision
     );
     for kind in Kind::ALL {
