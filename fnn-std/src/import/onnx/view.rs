@@ -16,12 +16,16 @@ pub(super) fn count(sizes: &[usize]) -> Result<usize> {
             sizes.len()
         )));
     }
+    // Beside a size of zero the others are bounded too, since strides are made of them.
     let product = sizes
         .iter()
-        .try_fold(1_usize, |n, &size| n.checked_mul(size));
-    product
-        .filter(|&n| n <= isize::MAX as usize / 16)
-        .ok_or_else(|| Error::refused(format!("a tensor of the shape {sizes:?} is too large")))
+        .try_fold(1_usize, |n, &size| n.checked_mul(size.max(1)));
+    match product {
+        Some(_) if product > Some(isize::MAX as usize / 16) => None,
+        Some(_) if sizes.contains(&0) => Some(0),
+        product => product,
+    }
+    .ok_or_else(|| Error::refused(format!("a tensor of the shape {sizes:?} is too large")))
 }
 
 /// A tensor seen with other sizes: item i of axis a is `strides[a] * i` entries further on.
@@ -193,6 +197,13 @@ mod tests {
         assert_eq!(places(&View::whole(&[])), [0]);
         assert!(places(&View::whole(&[0, 3])).is_empty());
         assert_eq!(gathered(&[2, 3], 1, &[2, 0]), [2, 0, 5, 3]);
+    }
+
+    #[test]
+    fn no_size_is_hidden_by_a_zero() {
+        assert_eq!(count(&[3, 0, 5]).unwrap(), 0);
+        assert!(count(&[0, 1 << 40, 1 << 40]).is_err());
+        assert!(count(&[1 << 62]).is_err());
     }
 
     #[test]
