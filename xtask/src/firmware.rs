@@ -486,6 +486,39 @@ pub(crate) fn fnn() -> Run {
         .args(["--bin", "fnn", "--"])
 }
 
+/// Build the crate that `fnn generate` makes of a model, for every board.
+pub(crate) fn generated_crate() -> Result<()> {
+    // A workspace of its own, or Cargo would look for one around it and find this project's.
+    let workspace = firmware_folder().join("generated");
+    fs::create_dir_all(&workspace).map_err(|e| format!("{}: {e}", workspace.display()))?;
+    let manifest = workspace.join("Cargo.toml");
+    fs::write(
+        &manifest,
+        "[workspace]\nresolver = \"3\"\nmembers = [\"every_layer\"]\n",
+    )
+    .map_err(|e| format!("{}: {e}", manifest.display()))?;
+    let models = root().join("fnn-std/models/layers");
+    fnn()
+        .arg("generate")
+        .arg(models.join("layers.json"))
+        .arg("--crate")
+        .arg(workspace.join("every_layer"))
+        .arg("--input")
+        .arg(models.join("inputs.csv"))
+        .arg("--fnn-core")
+        .arg(root().join("fnn-core"))
+        .run()?;
+    for_all(BOARDS, |board| {
+        install::compiler(board.target)?
+            .cargo("build", board.target)
+            .args(["--quiet", "--release", "--manifest-path"])
+            .arg(&manifest)
+            .arg("--target-dir")
+            .arg(firmware_folder().join("generated-target"))
+            .run()
+    })
+}
+
 /// The board that is taken where none is named.
 pub(crate) fn first_board() -> &'static Board {
     &BOARDS[0]

@@ -22,11 +22,12 @@ pub(crate) fn task(args: &[String]) -> Result<()> {
     }
     // At the start, so that all that is missing is named in one line.
     install::ensure(&[&QEMU, &QEMU_RISCV, &BINUTILS, &GCC, &CHROMIUM])?;
-    let parts: [Part; 8] = [
+    let parts: [Part; 9] = [
         ("format", format),
         ("lints", lints),
         ("documentation", documentation),
         ("firmware", firmware_of_every_board),
+        ("generated crate on every board", firmware::generated_crate),
         ("firmware beside C", beside_c),
         ("panics", || panics::task(&[])),
         ("size", || size::task(&[])),
