@@ -21,6 +21,9 @@ const MAGIC: &[u8] = b"\x93NUMPY";
 /// bytes.
 const LONGEST_HEADER: usize = 10_000;
 
+/// Brackets within brackets in a header at most: a list of fields has three, with shapes four.
+const DEEPEST_HEADER: usize = 4;
+
 /// Numbers of some type, as `f64`, from their bytes.
 type Widen = fn(&[u8]) -> Vec<f64>;
 
@@ -263,8 +266,17 @@ fn check_header(bytes: &[u8], total: u64) -> Result<()> {
         )));
     };
     let brackets = header.iter().filter(|c| b"([{".contains(c)).count();
+    // The parser takes several times as long for each bracket within another.
+    let depths = header.iter().scan(0_usize, |depth, c| {
+        match c {
+            b'(' | b'[' | b'{' => *depth += 1,
+            b')' | b']' | b'}' => *depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        Some(*depth)
+    });
     let odd = header.iter().find(|&&c| !c.is_ascii() || c == b'\\');
-    if brackets > 32 || odd.is_some() {
+    if brackets > 32 || depths.max() > Some(DEEPEST_HEADER) || odd.is_some() {
         return Err(damaged(
             "its header is not that of an array of numbers".to_owned(),
         ));
@@ -330,6 +342,16 @@ mod tests {
             &format!("{{'descr': '{descr}', 'fortran_order': {fortran}, 'shape': {shape}, }}"),
             data,
         )
+    }
+
+    #[test]
+    fn headers_that_take_long_to_parse_are_refused() {
+        let error = |dictionary: &str| parse(&file(dictionary, &[])).unwrap_err().to_string();
+        let nested = "{    (5,  ".to_owned() + &"[[   (6,      (5,  ".repeat(7);
+        assert!(error(&nested).ends_with("its header is not that of an array of numbers"));
+        let fields = "{'descr': [('x', '<f8', (2, 2)), ('y', '<f4')], 'fortran_order': False, \
+                      'shape': (3,), }";
+        assert!(error(fields).contains("wanted float32 or float64"));
     }
 
     #[test]
