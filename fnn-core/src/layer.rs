@@ -8,7 +8,7 @@ mod residual;
 mod select;
 mod softmax;
 
-use core::fmt;
+use core::{cell::Cell, fmt};
 
 pub use affine::Affine;
 pub use concat::Concat;
@@ -136,8 +136,8 @@ pub trait Layer: fmt::Debug {
         let size = const { Self::SHAPE.outputs() };
         let (cotangents, _) = panels.front.as_chunks::<ROWS>();
         let (outputs, _) = panels.back.as_chunks_mut::<ROWS>();
-        let tangents = kept.chunks_exact(size);
-        for (output, tangent) in outputs.iter_mut().zip(tangents).take(COLS) {
+        for (at, output) in outputs.iter_mut().enumerate().take(COLS) {
+            let tangent = column(kept, size, at).unwrap_or_default();
             *output = [Self::Scalar::ZERO; ROWS];
             for (cotangent, &t) in cotangents.iter().zip(tangent) {
                 for (sum, &c) in output.iter_mut().zip(cotangent) {
@@ -161,18 +161,44 @@ pub mod slices {
 /// `COUNT` unit vectors with so many entries, the first of them with its one at `first`.
 #[inline(always)]
 pub(crate) fn units<T: Scalar, const COUNT: usize>(numbers: &mut [T], size: usize, first: usize) {
-    for (at, unit) in numbers.chunks_exact_mut(size).take(COUNT).enumerate() {
+    for at in 0..COUNT {
+        let unit = column_mut(numbers, size, at).unwrap_or_default();
         for (i, number) in unit.iter_mut().enumerate() {
             *number = if i == first + at { T::ONE } else { T::ZERO };
         }
     }
 }
 
-/// Moves numbers within a panel, where both places are inside it.
+/// One of the columns of so many numbers that lie one after the other. `chunks_exact` divides by their
+/// size; asked to save size, the compiler leaves that division, and the panic for a size of zero, in
+/// the code.
+#[inline(always)]
+pub(crate) fn column<T>(numbers: &[T], size: usize, at: usize) -> Option<&[T]> {
+    numbers.get(at * size..(at + 1) * size)
+}
+
+/// As [`column`], to be written.
+#[inline(always)]
+pub(crate) fn column_mut<T>(numbers: &mut [T], size: usize, at: usize) -> Option<&mut [T]> {
+    numbers.get_mut(at * size..(at + 1) * size)
+}
+
+/// Moves numbers within a panel, where both places are inside it. `copy_within` would leave its checks,
+/// which panic, in code that is optimized for size.
 #[inline(always)]
 pub(crate) fn move_numbers<T: Copy>(numbers: &mut [T], from: usize, to: usize, count: usize) {
-    if from + count <= numbers.len() && to + count <= numbers.len() {
-        numbers.copy_within(from..from + count, to);
+    let cells = Cell::from_mut(numbers).as_slice_of_cells();
+    if let (Some(source), Some(target)) = (cells.get(from..from + count), cells.get(to..to + count))
+    {
+        let pairs = target.iter().zip(source);
+        // What is overwritten has been moved before.
+        if to <= from {
+            pairs.for_each(|(target, source)| target.set(source.get()));
+        } else {
+            pairs
+                .rev()
+                .for_each(|(target, source)| target.set(source.get()));
+        }
     }
 }
 

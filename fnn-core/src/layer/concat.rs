@@ -2,7 +2,7 @@
 
 use nalgebra::Const;
 
-use super::{Layer, copy, move_numbers};
+use super::{Layer, column, column_mut, copy, move_numbers};
 use crate::{
     chain::Accepts,
     scalar::Scalar,
@@ -85,9 +85,10 @@ where
             move_numbers(panels.front, column * Self::B, to, Self::B);
         }
         if let Some(aside) = panels.spare.pop(outputs) {
-            let columns = panels.front.chunks_exact_mut(Self::A + Self::B);
-            for (column, outputs) in columns.zip(aside.chunks_exact(Self::A)) {
-                copy(outputs, column);
+            for at in 0..columns {
+                let to = column_mut(panels.front, Self::A + Self::B, at);
+                let from = column(aside, Self::A, at);
+                copy(from.unwrap_or_default(), to.unwrap_or_default());
             }
         }
         panels.spare.pop(inputs);

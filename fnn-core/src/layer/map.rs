@@ -4,7 +4,7 @@ use core::fmt;
 
 use nalgebra::DimName;
 
-use super::{Layer, copy};
+use super::{Layer, column, column_mut, copy};
 use crate::{
     chain::Accepts,
     scalar::Scalar,
@@ -138,10 +138,13 @@ impl<M: Map> Layer for M {
             panels.spare.push(M::POINT),
         ) {
             self.linearise(x, y, point);
-            let inputs = inputs.chunks_exact(M::Input::DIM);
-            let outputs = outputs.chunks_exact_mut(M::Output::DIM);
-            for (dx, dy) in inputs.zip(outputs).take(COLS) {
-                self.tangent(point, dx, dy);
+            for at in 0..COLS {
+                if let (Some(dx), Some(dy)) = (
+                    column(inputs, M::Input::DIM, at),
+                    column_mut(outputs, M::Output::DIM, at),
+                ) {
+                    self.tangent(point, dx, dy);
+                }
             }
         }
         panels.spare.pop(M::POINT);
