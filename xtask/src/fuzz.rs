@@ -9,7 +9,7 @@ use crate::{
     root,
 };
 
-pub(crate) const OPTIONS: &str = "[TARGET] [--seconds N] [--keep]";
+pub(crate) const OPTIONS: &str = "[TARGET] [--seconds N]";
 
 /// The parsers.
 const TARGETS: [&str; 7] = ["onnx", "safetensors", "npz", "keras", "json", "npy", "csv"];
@@ -21,16 +21,14 @@ const FLAGS: &str = "-Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-leve
                      -Cllvm-args=-sanitizer-coverage-trace-compares -Ccodegen-units=1 --cfg fuzzing";
 
 /// Feed the parsers, or one of them, with bytes: a panic, more than 256 MiB or more than a second
-/// for one file is a failure. It starts from the corpus in fnn-std/fuzz and the files of the tests;
-/// what is new goes to the target folder, and with --keep what of it runs other code to the corpus.
+/// for one file is a failure. It starts from the corpus in fnn-std/fuzz, a selection of what earlier
+/// runs found, and the files of the tests; what is new goes to the target folder.
 pub(crate) fn task(args: &[String]) -> Result<()> {
-    let (mut targets, mut seconds, mut is_keeping) = (TARGETS.to_vec(), "60", false);
+    let (mut targets, mut seconds) = (TARGETS.to_vec(), "60");
     let mut args = args.iter();
     while let Some(arg) = args.next() {
         if arg == "--seconds" {
             seconds = args.next().ok_or("--seconds wants a number")?;
-        } else if arg == "--keep" {
-            is_keeping = true;
         } else {
             let known = TARGETS.iter().find(|target| *target == arg);
             targets = vec![known.ok_or(format!("`{arg}` is none of {}", TARGETS.join(", ")))?];
@@ -55,8 +53,7 @@ pub(crate) fn task(args: &[String]) -> Result<()> {
         let found = folder(built.join("corpus").join(target))?;
         let kept = folder(fuzz.join("corpus").join(target))?;
         let tests = root().join("fnn-std/tests/data").join(target);
-        let program = || Run::new(built.join(host.trim()).join("release").join(target));
-        program()
+        Run::new(built.join(host.trim()).join("release").join(target))
             .args([
                 "-rss_limit_mb=256",
                 "-timeout=1",
@@ -67,13 +64,6 @@ pub(crate) fn task(args: &[String]) -> Result<()> {
             .arg(format!("-artifact_prefix={}/", built.display()))
             .args([&found, &kept])
             .args(Some(tests).filter(|tests| tests.is_dir()))
-            .run()?;
-        if is_keeping {
-            program()
-                .args(["-merge=1", "-max_len=4096"])
-                .args([&kept, &found])
-                .run()?;
-        }
-        Ok(())
+            .run()
     })
 }
