@@ -36,6 +36,7 @@ use std::{
     env,
     fmt::{self, Write},
     io::Write as _,
+    ops::Range,
     path::{Path, PathBuf},
 };
 
@@ -56,7 +57,8 @@ pub use package::Crate;
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Options {
     /// A file of inputs, `.npy` or `.csv`, to take the records from; without one the inputs are
-    /// zero and numbers between -1 and 1.
+    /// the middle of the ranges that the model states and numbers in them, or zero and numbers
+    /// between -1 and 1.
     pub input: Option<PathBuf>,
     /// How many records the module holds, [`RECORDS`] by default; fewer where there are fewer
     /// inputs.
@@ -264,7 +266,7 @@ impl<'m> Module<'m> {
         let mut evaluator = Evaluator::<T>::with_order(self.model, self.order)?;
         let (inputs, outputs) = (self.model.inputs(), self.model.outputs());
         let rows = self.inputs.clone();
-        let rows = rows.map_or_else(|| arbitrary(inputs, self.records), Ok)?;
+        let rows = rows.map_or_else(|| arbitrary(self.model, self.records), Ok)?;
         let wanted = self.records.min(rows.len());
         let (mut records, mut left_out) = (Vec::new(), Vec::new());
         for at in 0..wanted {
@@ -459,8 +461,9 @@ struct Record<T> {
     jacobian: Vec<T>,
 }
 
-/// Zeros first, then numbers between -1 and 1 that are the same on every run.
-fn arbitrary(columns: usize, rows: usize) -> Result<Rows> {
+/// The middle of the inputs' ranges first, then numbers in them that are the same on every run.
+/// Ranges that are not known are -1 to 1.
+fn arbitrary(model: &Model, rows: usize) -> Result<Rows> {
     if rows > MOST_ARBITRARY {
         return Err(Error::refused(format!(
             "{rows} records are asked for, wanted at most {MOST_ARBITRARY} where no inputs are given"
@@ -474,8 +477,18 @@ fn arbitrary(columns: usize, rows: usize) -> Result<Rows> {
         let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
         ((z ^ (z >> 31)) >> 40) as f64 / f64::from(1 << 23) - 1.0
     });
+    let columns = model.inputs();
     let zeros = std::iter::repeat_n(0.0, columns);
-    Rows::new(columns, zeros.chain(random).take(rows * columns).collect())
+    let numbers = zeros.chain(random).take(rows * columns).enumerate();
+    let placed = numbers.map(|(at, number)| match model.input_ranges() {
+        Some(ranges) => {
+            let Range { start, end } = ranges[at % columns].clone();
+            // A number of f32, so that both formats have the same input.
+            f64::from((start + (end - start) * (number + 1.0) / 2.0) as f32)
+        }
+        None => number,
+    });
+    Rows::new(columns, placed.collect())
 }
 
 /// The layers in runs of one type.

@@ -300,7 +300,7 @@ impl Display for Report {
         row(f, "flash: weights", &|m| m.weights)?;
         row(f, "workspace", &|m| m.workspace)?;
         row(f, "workspace of the value alone", &|m| m.value_workspace)?;
-        row(f, "stack: value and Jacobian", &|m| m.returned)?;
+        row(f, "value and Jacobian, returned", &|m| m.returned)?;
         for at in 0..cost.memory[0].stack.len() {
             let name = format!("stack on {}, about", cost.memory[0].stack[at].0);
             row(f, &name, &|m| m.stack.get(at).map_or(0, |stack| stack.1))?;
@@ -319,6 +319,12 @@ impl Display for Report {
                 grouped(e.value as usize),
                 grouped(e.evaluation as usize),
                 (100.0 * e.error).ceil()
+            )?;
+        }
+        if self.precision == Precision::F64 {
+            writeln!(
+                f,
+                "  Most of these compute f64 in software; --precision f32 is for them."
             )?;
         }
         Ok(())

@@ -241,6 +241,35 @@ fn the_text_is_the_same_every_time() {
     assert_eq!(text(&Module::new(&model())), text(&Module::new(&model())));
 }
 
+/// Kelvin and pascal, where a number between -1 and 1 says nothing.
+#[test]
+fn records_are_drawn_from_the_ranges_of_the_model() {
+    let weight = Tensor {
+        name: "w".to_owned(),
+        shape: vec![1, 2],
+        numbers: vec![0.5, 0.25],
+    };
+    let layer = Dense::new(weight, None, Activation::Identity).unwrap();
+    let model = Model::new(vec![layer], Precision::F32).unwrap();
+    let model = model
+        .with_input_ranges(vec![300.0..400.0, 0.0..1.0])
+        .unwrap();
+    let text = Module::new(&model).records(5).text().unwrap().0;
+    let inputs: Vec<Vec<f32>> = text
+        .lines()
+        .filter_map(|line| line.trim().strip_prefix("input: [")?.strip_suffix("],"))
+        .map(|numbers| numbers.split(", ").map(|x| x.parse().unwrap()).collect())
+        .collect();
+    assert_eq!(inputs.len(), 5);
+    assert_eq!(inputs[0], [350.0, 0.5]);
+    for x in &inputs {
+        assert!(
+            (300.0..=400.0).contains(&x[0]) && (0.0..=1.0).contains(&x[1]),
+            "{x:?}"
+        );
+    }
+}
+
 /// A generated crate passes its own tests, those of its documentation included, as a member of a
 /// workspace.
 #[test]
