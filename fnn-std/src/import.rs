@@ -2,7 +2,7 @@
 //!
 //! | format | read | activations come from |
 //! |---|---|---|
-//! | ONNX | what the graph computes from its inputs to one output; weights in the file or beside it | the graph |
+//! | ONNX | what the graph computes from its inputs to its outputs; weights in the file or beside it | the graph |
 //! | safetensors | weights and biases with [names](#names) | `activations` in `__metadata__`, or [`Options::activations`] |
 //! | npz | the same | [`Options::activations`] |
 //! | `.keras`, `.h5` | [Sequential and functional models](#keras) | the file |
@@ -10,13 +10,14 @@
 //!
 //! # ONNX
 //!
-//! The wanted output is followed back to the inputs of the graph, so that other branches do not
-//! matter. It is the only output, or the only one beside labels (integers or texts, as classifiers
-//! have), or the one that [`Options::output_name`] names.
+//! The outputs are followed back to the inputs of the graph, so that other branches do not matter.
+//! All outputs are wanted but labels (integers or texts, as classifiers have), or the one that
+//! [`Options::output_name`] names.
 //!
-//! - Several inputs are taken one after the other, in the order of the file; an input that the
-//!   output does not need is taken too, if its size is known. An entry is named after its input or
-//!   output, with its number if that has several: `u`, `x[0]`, `x[1]`.
+//! - Several inputs are taken one after the other, in the order of the file, and so are several
+//!   outputs; an input that no output needs is taken too, if its size is known. An entry is named
+//!   after its input or output, with its number if that has several: `u`, `x[0]`, `x[1]`. Where one
+//!   of several outputs cannot be read, the error names it, and the others are read by their names.
 //! - A declared number of rows says nothing: a row is evaluated by itself. What would mix rows, or
 //!   apply one matrix to several positions of a row, is refused.
 //! - Weights stay as they are: a bias that a node of its own adds becomes the layer's, and an
@@ -98,7 +99,8 @@ pub struct Options {
     /// The activations, one for each layer, for files of tensors (safetensors and npz) that do not
     /// hold them; where one does, these take their place.
     pub activations: Option<Vec<Activation>>,
-    /// Which output is wanted, by its name, of a graph that has several.
+    /// The one output that is wanted, by its name, of an ONNX file that has several; without it they
+    /// are taken one after the other.
     pub output_name: Option<String>,
 }
 

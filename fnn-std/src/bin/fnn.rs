@@ -33,7 +33,8 @@ struct ModelFile {
     /// replace those in the metadata, if it holds any.
     #[arg(long, value_name = "LIST")]
     activations: Option<String>,
-    /// Which output, of an ONNX file that has several.
+    /// The one output to read, of an ONNX file that has several; else they are taken one after the
+    /// other.
     #[arg(long, value_name = "NAME")]
     output_name: Option<String>,
 }

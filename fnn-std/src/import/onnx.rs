@@ -1,6 +1,6 @@
 //! ONNX: what a graph computes, whatever exporter wrote it.
 //!
-//! The wanted output is followed back to the inputs. Each value on the way is either a constant,
+//! The wanted outputs are followed back to the inputs. Each value on the way is either a constant,
 //! which is calculated, or a vector that depends on the inputs, which becomes a step
 //! ([`expression`]); steps become layers ([`lower`]). Shapes are followed with them: one axis counts
 //! the rows, so entries that are moved are known, and what mixes rows is refused.
@@ -16,20 +16,28 @@ mod tensor;
 mod tests;
 mod view;
 
-use std::{collections::HashMap, path::Path, rc::Rc};
+use std::{
+    collections::{HashMap, HashSet},
+    path::Path,
+    rc::Rc,
+};
 
 use bytes::Bytes;
 
 use self::{
-    graph::Graph,
+    graph::{Graph, Name},
     operator::{Evaluation, Input, Reading, Value},
     tensor::Format,
 };
-use super::{Options, expression::Budget, lower};
+use super::{
+    Options,
+    expression::{Budget, Expressions, Id, Place},
+    lower,
+};
 use crate::{
     error::{Error, Result},
     export::Outline,
-    model::{Model, Precision},
+    model::{Layer, Model, Precision, WIDEST},
 };
 
 /// Whether these bytes look like an ONNX file, be it cut off.
@@ -62,7 +70,7 @@ pub(super) fn parse(bytes: &Bytes, folder: Option<&Path>, options: &Options) -> 
     }
     let nodes = Graph::new(&file, graph)?;
     let mut notes = Vec::new();
-    let output = wanted_output(&nodes, graph, options, &mut notes)?;
+    let outputs = wanted_outputs(&nodes, graph, options, &mut notes)?;
     let outline = Outline::of(&file);
     if let Some(model) = outline.as_ref().and_then(|outline| outline.model(&file)) {
         return Ok(model);
@@ -72,7 +80,7 @@ pub(super) fn parse(bytes: &Bytes, folder: Option<&Path>, options: &Options) -> 
         folder,
         graph,
         nodes: &nodes,
-        output,
+        outputs,
     };
     // The way that names the error is the first one, which nearly all files are meant in.
     let mut first = None;
@@ -95,30 +103,37 @@ pub(super) fn parse(bytes: &Bytes, folder: Option<&Path>, options: &Options) -> 
 /// Numbers in files beside the model at most: 1 GiB in f64.
 const MOST_BESIDE: usize = 1 << 27;
 
-/// The file, and the output of it that is wanted.
+/// The file, and the outputs of it that are wanted, at least one.
 struct Source<'m> {
     bytes: usize,
     folder: Option<&'m Path>,
     graph: &'m proto::Graph,
     nodes: &'m Graph<'m>,
-    output: &'m proto::ValueInfo,
+    outputs: Vec<&'m proto::ValueInfo>,
 }
 
 impl Source<'_> {
     /// The model, if the axes of the inputs are meant in this way, and notes.
     fn model(&self, reading: Reading) -> Result<(Model, Vec<String>)> {
-        let (order, leaves) = self.nodes.before(&self.output.name)?;
+        let mut walk = self.nodes.walk();
+        let mut needs = Vec::new();
+        for &output in &self.outputs {
+            let (order, leaves) = walk.before(&output.name).map_err(|e| self.at(output, e))?;
+            needs.push((output, order, leaves));
+        }
+        let leaves = || needs.iter().flat_map(|(_, _, leaves)| leaves);
         let stored = self.graph.initializer.iter();
         let stored: HashMap<&str, &proto::Tensor> = stored.map(|t| (&*t.name, t)).collect();
         let mut notes = Vec::new();
 
+        let used: HashSet<&str> = leaves().map(|leaf| &**leaf).collect();
         let mut inputs = Vec::new();
         let mut is_double = false;
         for info in &self.graph.input {
             if stored.contains_key(&*info.name) {
                 continue;
             }
-            let is_used = leaves.iter().any(|leaf| **leaf == *info.name);
+            let is_used = used.contains(&*info.name);
             match declared(info).and_then(|(format, dimensions)| {
                 let input = self.input(info, &dimensions, reading)?;
                 Ok((format, input))
@@ -127,24 +142,25 @@ impl Source<'_> {
                     is_double |= is_used && format == Format::F64;
                     inputs.push(input);
                 }
-                Err(error) if is_used => return Err(error),
-                Err(_) => notes.push(format!(
-                    "the input `{}` is left aside, since the output does not depend on it",
-                    info.name
-                )),
+                Err(error) if is_used => return Err(self.choice(error)),
+                Err(_) => {
+                    let none = match *self.outputs {
+                        [_] => "the output does not depend on it",
+                        _ => "no output depends on it",
+                    };
+                    notes.push(format!(
+                        "the input `{}` is left aside, since {none}",
+                        info.name
+                    ));
+                }
             }
         }
-        if !inputs.iter().any(|input| leaves.contains(&input.name)) {
-            return Err(Error::refused(format!(
-                "the output `{}` does not depend on the inputs of the graph",
-                self.output.name
-            )));
+        if !inputs.iter().any(|input| used.contains(&*input.name)) {
+            return Err(self.independent(self.outputs[0]));
         }
 
-        let beside = leaves
-            .iter()
-            .filter_map(|leaf| stored.get(&**leaf).copied());
-        let beside = beside.filter(|tensor| tensor.data_location == 1);
+        let weights = || leaves().filter_map(|leaf| stored.get(&**leaf).copied());
+        let beside = weights().filter(|tensor| tensor.data_location == 1);
         let beside = beside.fold(0_usize, |sum, tensor| {
             let sizes = tensor.dims.iter().map(|&n| usize::try_from(n).unwrap_or(0));
             sum.saturating_add(sizes.fold(1, usize::saturating_mul))
@@ -155,13 +171,47 @@ impl Source<'_> {
             )));
         }
         let budget = Rc::new(Budget::new(self.bytes + 4 * beside));
-        let tolerance = tolerance(
-            leaves
-                .iter()
-                .filter_map(|leaf| stored.get(&**leaf).copied()),
-        );
-        let mut evaluation = Evaluation::new(self.nodes, &inputs, tolerance, budget);
-        for leaf in &leaves {
+        let mut evaluation = Evaluation::new(self.nodes, &inputs, tolerance(weights()), budget);
+        let mut parts = Vec::new();
+        for (output, order, leaves) in &needs {
+            self.evaluate(&mut evaluation, &stored, order, leaves)
+                .map_err(|e| self.at(output, e))?;
+            match evaluation.value(&output.name) {
+                Some(Value::Vector(vector)) => parts.push(vector.id),
+                _ => return Err(self.independent(output)),
+            }
+        }
+        let is_double = is_double || evaluation.format == Format::F64;
+        let precision = match is_double {
+            true => Precision::F64,
+            false => Precision::F32,
+        };
+        let sizes = parts.iter().map(|&id| evaluation.expressions.size(id));
+        let sizes: Vec<usize> = sizes.collect();
+        let (layers, more) = self.layers(&mut evaluation.expressions, &parts, precision)?;
+        notes.append(&mut evaluation.notes);
+        notes.extend(more);
+        let mut model = Model::new(layers, precision)?;
+        let names = inputs.iter().map(|input| (&*input.name, input.size));
+        if let Some(names) = entry_names(names) {
+            model = model.with_input_names(names)?;
+        }
+        let names = self.outputs.iter().map(|output| &*output.name);
+        if let Some(names) = entry_names(names.zip(sizes)) {
+            model = model.with_output_names(names)?;
+        }
+        Ok((model, notes))
+    }
+
+    /// Evaluates these nodes, and before them the values that they start from.
+    fn evaluate(
+        &self,
+        evaluation: &mut Evaluation<'_>,
+        stored: &HashMap<&str, &proto::Tensor>,
+        order: &[usize],
+        leaves: &[Name],
+    ) -> Result<()> {
+        for leaf in leaves {
             if let Some(tensor) = stored.get(&**leaf) {
                 evaluation.insert(tensor, self.folder)?;
             } else if evaluation.value(leaf).is_none() {
@@ -175,36 +225,78 @@ impl Source<'_> {
                 return Err(Error::refused(format!("the value `{leaf}` {what}")));
             }
         }
-        for number in order {
-            evaluation.evaluate(number)?;
+        order
+            .iter()
+            .try_for_each(|&number| evaluation.evaluate(number))
+    }
+
+    /// The layers that make the outputs, one after the other, and notes.
+    fn layers(
+        &self,
+        all: &mut Expressions,
+        parts: &[Id],
+        precision: Precision,
+    ) -> Result<(Vec<Layer>, Vec<String>)> {
+        if let &[only] = parts {
+            return lower::layers(all, only, precision);
         }
-        let output = match evaluation.value(&self.output.name) {
-            Some(Value::Vector(vector)) => vector.id,
-            _ => {
-                return Err(Error::refused(format!(
-                    "the output `{}` does not depend on the inputs of the graph",
-                    self.output.name
-                )));
+        let sizes = parts.iter().map(|&part| all.size(part));
+        let total = sizes.fold(0, usize::saturating_add);
+        if total > WIDEST {
+            return Err(self.choice(Error::refused(format!(
+                "the outputs have {total} entries together, wanted 1 to {WIDEST}"
+            ))));
+        }
+        all.place = Place {
+            operator: "the join of the outputs".into(),
+            name: "outputs".into(),
+            note: None,
+        };
+        let mut joined = |parts: &[Id]| {
+            let id = all.concat(parts.to_vec());
+            match all.exhausted.take() {
+                Some(error) => Err(error),
+                None => lower::layers(all, id, precision),
             }
+            // A further try makes its numbers anew.
+            .inspect_err(|_| all.budget = Rc::new(Budget::new(self.bytes)))
         };
-        let is_double = is_double || evaluation.format == Format::F64;
-        let precision = match is_double {
-            true => Precision::F64,
-            false => Precision::F32,
-        };
-        let (layers, more) = lower::layers(&evaluation.expressions, output, precision)?;
-        notes.append(&mut evaluation.notes);
-        notes.extend(more);
-        let mut model = Model::new(layers, precision)?;
-        let names = inputs.iter().map(|input| (&*input.name, input.size));
-        if let Some(names) = entry_names(names) {
-            model = model.with_input_names(names)?;
+        joined(parts).map_err(|error| {
+            // The first output that fails with those before it. Halving keeps this short, however
+            // many there are.
+            let (mut good, mut bad) = (0, parts.len());
+            while bad - good > 1 {
+                let middle = good.midpoint(bad);
+                match joined(&parts[..middle]) {
+                    Ok(_) => good = middle,
+                    Err(_) => bad = middle,
+                }
+            }
+            self.at(self.outputs[good], error)
+        })
+    }
+
+    /// The error, told to be about this output where there are several.
+    fn at(&self, output: &proto::ValueInfo, error: Error) -> Error {
+        match *self.outputs {
+            [_] => error,
+            _ => self.choice(error.in_sentence(|e| format!("the output `{}`: {e}", output.name))),
         }
-        let outputs = model.outputs();
-        if let Some(names) = entry_names([(&*self.output.name, outputs)]) {
-            model = model.with_output_names(names)?;
+    }
+
+    /// The error, with the advice to want one output where there are several.
+    fn choice(&self, error: Error) -> Error {
+        match *self.outputs {
+            [_] => error,
+            _ => error.with_help(names(self.graph)).with_help(NAME_ONE),
         }
-        Ok((model, notes))
+    }
+
+    fn independent(&self, output: &proto::ValueInfo) -> Error {
+        self.choice(Error::refused(format!(
+            "the output `{}` does not depend on the inputs of the graph",
+            output.name
+        )))
     }
 
     /// An input read in this way. A size that the file leaves open is that of the first matrix.
@@ -250,25 +342,33 @@ fn declared(info: &proto::ValueInfo) -> Result<(Format, Vec<Option<usize>>)> {
     Ok((format, shape.dim.iter().map(size).collect()))
 }
 
-/// The output that is named, or the only one beside labels.
-fn wanted_output<'m>(
+const NAME_ONE: &str = "name one: --output-name NAME";
+
+/// The line that lists the outputs of the graph.
+fn names(graph: &proto::Graph) -> String {
+    let names: Vec<_> = graph.output.iter().map(|output| &*output.name).collect();
+    format!("the outputs are {}", names.join(", "))
+}
+
+/// The output that is named, or all beside labels in the order of the file.
+fn wanted_outputs<'m>(
     nodes: &Graph<'m>,
     graph: &'m proto::Graph,
     options: &Options,
     notes: &mut Vec<String>,
-) -> Result<&'m proto::ValueInfo> {
-    let names = || {
-        let names: Vec<_> = graph.output.iter().map(|output| &*output.name).collect();
-        format!("the outputs are {}", names.join(", "))
-    };
+) -> Result<Vec<&'m proto::ValueInfo>> {
     if let Some(name) = &options.output_name {
         let found = graph.output.iter().find(|output| output.name == *name);
-        return found.ok_or_else(|| {
-            Error::refused(format!("the graph has no output `{name}`")).with_help(names())
-        });
+        return match found {
+            Some(output) => Ok(vec![output]),
+            None => {
+                Err(Error::refused(format!("the graph has no output `{name}`"))
+                    .with_help(names(graph)))
+            }
+        };
     }
     if let [only] = &*graph.output {
-        return Ok(only);
+        return Ok(vec![only]);
     }
     let is_label = |output: &&proto::ValueInfo| {
         let tensor = output.kind.as_ref().and_then(|kind| kind.tensor.as_ref());
@@ -284,21 +384,30 @@ fn wanted_output<'m>(
         }
     };
     let (labels, others): (Vec<_>, Vec<_>) = graph.output.iter().partition(is_label);
-    let [only] = *others else {
-        return Err(Error::refused(format!(
-            "the graph has {} outputs, wanted the name of one",
-            graph.output.len()
-        ))
-        .with_help(names())
-        .with_help("name it: --output-name NAME"));
-    };
+    if others.is_empty() {
+        return Err(match labels.len() {
+            0 => Error::refused("the graph has no outputs, wanted at least one"),
+            n => Error::refused(format!(
+                "the graph has {n} outputs, all of them labels; wanted numbers"
+            ))
+            .with_help(names(graph))
+            .with_help(NAME_ONE),
+        });
+    }
     for label in labels {
         notes.push(format!(
             "the output `{}`, a label, is left aside",
             label.name
         ));
     }
-    Ok(only)
+    if others.len() > 1 {
+        let names: Vec<_> = others.iter().map(|o| format!("`{}`", o.name)).collect();
+        notes.push(format!(
+            "the outputs {} are taken one after the other",
+            names.join(", ")
+        ));
+    }
+    Ok(others)
 }
 
 /// How far constants in activations that are written out in parts may be from theirs: what the
@@ -325,6 +434,6 @@ fn entry_names<'n>(values: impl IntoIterator<Item = (&'n str, usize)>) -> Option
             _ => names.extend((0..size).map(|i| format!("{name}[{i}]"))),
         }
     }
-    let different: std::collections::HashSet<_> = names.iter().collect();
+    let different: HashSet<_> = names.iter().collect();
     (different.len() == names.len()).then_some(names)
 }

@@ -1,7 +1,7 @@
 //! The nodes of a graph with its functions put in their places, and the order to read them in.
 
 use std::{
-    collections::{HashMap, hash_map::Entry},
+    collections::{HashMap, HashSet, hash_map::Entry},
     rc::Rc,
 };
 
@@ -100,20 +100,50 @@ impl<'m> Graph<'m> {
         })
     }
 
-    /// The nodes that a value needs, in an order to evaluate them in, and the other values that
-    /// they start from.
-    pub(super) fn before(&self, value: &str) -> Result<(Vec<usize>, Vec<Name>)> {
+    /// A way through the graph on which no node has been met.
+    pub(super) fn walk(&self) -> Walk<'_, 'm> {
+        Walk {
+            graph: self,
+            state: vec![0; self.nodes.len()],
+            seen: HashSet::new(),
+        }
+    }
+
+    /// The node that makes a value.
+    pub(super) fn maker(&self, value: &str) -> Option<&Node<'m>> {
+        self.makers.get(value).map(|&number| &self.nodes[number])
+    }
+}
+
+/// A way back through the graph from several values, which meets each node once, however many of
+/// them need it.
+pub(super) struct Walk<'g, 'm> {
+    graph: &'g Graph<'m>,
+    /// Of each node: not looked at, being looked at, done.
+    state: Vec<u8>,
+    /// The values met that no node makes.
+    seen: HashSet<Name>,
+}
+
+impl Walk<'_, '_> {
+    /// The nodes that a value needs beside those met before, in an order to evaluate them in, and
+    /// the other values that they start from.
+    pub(super) fn before(&mut self, value: &str) -> Result<(Vec<usize>, Vec<Name>)> {
+        let Self { graph, state, seen } = self;
         let (mut order, mut leaves) = (Vec::new(), Vec::new());
-        // Not looked at, being looked at, done.
-        let mut state = vec![0_u8; self.nodes.len()];
-        let mut seen = std::collections::HashSet::new();
         let mut stack = Vec::new();
-        match self.makers.get(value) {
-            Some(&maker) => stack.push((maker, 0)),
-            None => leaves.push(value.into()),
+        match graph.makers.get(value) {
+            Some(&maker) if state[maker] == 0 => stack.push((maker, 0)),
+            Some(_) => {}
+            None => {
+                let value = Name::from(value);
+                if seen.insert(value.clone()) {
+                    leaves.push(value);
+                }
+            }
         }
         while let Some((number, next)) = stack.pop() {
-            let node = &self.nodes[number];
+            let node = &graph.nodes[number];
             state[number] = 1;
             let Some(input) = node.inputs.get(next) else {
                 state[number] = 2;
@@ -121,12 +151,12 @@ impl<'m> Graph<'m> {
                 continue;
             };
             stack.push((number, next + 1));
-            match self.makers.get(input) {
+            match graph.makers.get(input) {
                 Some(&maker) if state[maker] == 0 => stack.push((maker, 0)),
                 Some(&maker) if state[maker] == 1 => {
                     return Err(Error::refused(format!(
                         "{} needs its own output: the graph has a cycle",
-                        self.nodes[maker].place()
+                        graph.nodes[maker].place()
                     )));
                 }
                 Some(_) => {}
@@ -139,11 +169,6 @@ impl<'m> Graph<'m> {
             }
         }
         Ok((order, leaves))
-    }
-
-    /// The node that makes a value.
-    pub(super) fn maker(&self, value: &str) -> Option<&Node<'m>> {
-        self.makers.get(value).map(|&number| &self.nodes[number])
     }
 }
 

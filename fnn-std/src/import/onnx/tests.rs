@@ -375,34 +375,240 @@ fn clips_by_relu_min_and_max_are_one_activation() {
     assert_eq!(old.at(&[-1.0, 3.0, 7.0]), [0.0, 3.0, 6.0]);
 }
 
-#[test]
-fn one_output_is_wanted() {
+/// A shared layer with two heads: `pos` of two entries and `vel` of one.
+fn two_heads() -> File {
     let mut file = with_weights()
-        .node("MatMul", &["x", "V"], "y")
-        .node("Tanh", &["y"], "t")
-        .output("t");
+        .weight("P", &[2, 2], &[1.0, 2.0, 3.0, 4.0])
+        .weight("Q", &[2, 1], &[5.0, 6.0])
+        .node("Gemm", &["x", "V", "b"], "h")
+        .node("MatMul", &["h", "P"], "pos")
+        .node("MatMul", &["h", "Q"], "vel")
+        .output("pos")
+        .output("vel");
+    file.graph().output.remove(0);
+    file
+}
+
+fn named(file: &File, name: &str) -> Result<Model> {
+    let options = Options {
+        output_name: Some(name.to_owned()),
+        ..Default::default()
+    };
+    parse(&file.bytes().into(), None, &options)
+}
+
+/// What is refused with two outputs, and the advice that comes with it.
+fn refused_with_choice(file: &File) -> String {
+    let error = file.model().unwrap_err();
+    let help: Vec<_> = error.help().collect();
+    assert!(
+        help.ends_with(&["the outputs are pos, vel", "name one: --output-name NAME"]),
+        "{error:?}"
+    );
+    error.to_string()
+}
+
+#[test]
+fn several_outputs_are_taken_one_after_the_other() {
+    let file = two_heads();
+    let h = dense(&X);
+    let pos = [h[0] + 3.0 * h[1], 2.0 * h[0] + 4.0 * h[1]];
+    let vel = 5.0 * h[0] + 6.0 * h[1];
+    assert_eq!(file.at(&X), [pos[0], pos[1], vel]);
+    let model = file.model().unwrap();
+    assert_eq!(model.output_names().unwrap(), ["pos[0]", "pos[1]", "vel"]);
+    let note = "the outputs `pos`, `vel` are taken one after the other";
+    assert_eq!(model.notes(), [note]);
+    // What both need is one layer, before them.
+    assert_eq!(file.kinds(), ["dense", "concat"]);
+
+    // In the order of the file, whatever the order of the nodes.
+    let mut turned = file.clone();
+    turned.graph().output.reverse();
+    assert_eq!(turned.at(&X), [vel, pos[0], pos[1]]);
+    assert_eq!(
+        turned.model().unwrap().output_names().unwrap(),
+        ["vel", "pos[0]", "pos[1]"]
+    );
+
+    // One that another is made of, and one that is an input.
+    let mut within = two_heads().output("h").output("x");
+    assert_eq!(
+        within.at(&X),
+        [pos[0], pos[1], vel, h[0], h[1], X[0], X[1], X[2]]
+    );
+    // The same one twice has no names of its own.
+    within.graph().output = [info("vel", 1, &[]), info("vel", 1, &[])].into();
+    assert_eq!(within.at(&X), [vel, vel]);
+    assert_eq!(within.model().unwrap().output_names(), None);
+}
+
+#[test]
+fn parts_of_one_vector_are_outputs_in_any_order() {
+    let mut file = File::new()
+        .input("x", &[OPEN, 3])
+        .integers("lengths", &[1, 2])
+        .output("a")
+        .output("b")
+        .node("Tanh", &["x"], "t")
+        .node_with(
+            "Split",
+            &["t", "lengths"],
+            &["a", "b"],
+            vec![("axis", Int(1))],
+        );
+    let [a, b, c] = X.map(f64::tanh);
+    assert_eq!(file.at(&X), [a, b, c]);
+    file.graph().output.reverse();
+    assert_eq!(file.at(&X), [b, c, a]);
+    assert_eq!(
+        file.model().unwrap().notes(),
+        [
+            "the outputs `b`, `a` are taken one after the other",
+            "the join of the outputs becomes a concatenation of selections"
+        ]
+    );
+}
+
+#[test]
+fn one_of_several_outputs_is_picked_by_its_name() {
+    let file = two_heads();
+    let vel = named(&file, "vel").unwrap();
+    assert_eq!(vel.output_names().unwrap(), ["vel"]);
+    assert_eq!(vel.notes(), [""; 0]);
+    let pos = reference::evaluate(&named(&file, "pos").unwrap(), &X).unwrap();
+    assert_eq!(pos.value, file.at(&X)[..2]);
+    let error = named(&file, "z").unwrap_err();
+    assert_eq!(error.to_string(), "the graph has no output `z`");
+    assert_eq!(error.help().last(), Some("the outputs are pos, vel"));
+}
+
+#[test]
+fn labels_beside_outputs_are_left_aside() {
+    let mut file = two_heads();
+    file.graph().output.insert(1, info("label", 7, &[]));
+    let model = file.model().unwrap();
+    assert_eq!(model.output_names().unwrap(), ["pos[0]", "pos[1]", "vel"]);
+    assert_eq!(
+        model.notes(),
+        [
+            "the output `label`, a label, is left aside",
+            "the outputs `pos`, `vel` are taken one after the other"
+        ]
+    );
+    // Beside a label a single output is as if it were alone.
+    file.graph().output.pop();
+    let model = file.model().unwrap();
+    assert_eq!(
+        model.notes(),
+        ["the output `label`, a label, is left aside"]
+    );
+    file.graph().output.remove(0);
+    file.graph().output.push(info("other", 7, &[]));
     assert_eq!(
         file.refused(),
-        "the graph has 2 outputs, wanted the name of one"
+        "the graph has 2 outputs, all of them labels; wanted numbers"
     );
-    let named = |name: &str| {
-        let options = Options {
-            output_name: Some(name.to_owned()),
-            ..Default::default()
-        };
-        parse(&file.bytes().into(), None, &options)
+}
+
+#[test]
+fn an_output_that_cannot_be_read_is_named() {
+    let head = |operator: &str, inputs: &[&str]| {
+        let mut file = two_heads();
+        file.graph().node.pop();
+        file.node(operator, inputs, "vel")
     };
+    let unsupported = head("Sin", &["h"]);
     assert_eq!(
-        named("t").unwrap().as_dense().unwrap()[0].activation(),
-        Activation::Tanh
+        refused_with_choice(&unsupported),
+        "the output `vel`: the operator `Sin` of node 2 `vel` is not supported"
     );
     assert_eq!(
-        named("z").unwrap_err().to_string(),
-        "the graph has no output `z`"
+        named(&unsupported, "pos").unwrap().output_names().unwrap(),
+        ["pos[0]", "pos[1]"]
     );
-    file.graph().output[1] = info("t", 7, &[]);
-    let model = file.model().unwrap();
-    assert_eq!(model.notes(), ["the output `t`, a label, is left aside"]);
+    assert_eq!(
+        named(&unsupported, "vel").unwrap_err().to_string(),
+        "the operator `Sin` of node 2 `vel` is not supported"
+    );
+    // It is named wherever it is in the file.
+    let mut first = unsupported;
+    let outputs = &mut first.graph().output;
+    outputs.reverse();
+    assert!(first.refused().starts_with("the output `vel`: "));
+
+    // What no layer computes shows only when layers are made.
+    assert_eq!(
+        refused_with_choice(&head("Exp", &["h"])),
+        "the output `vel`: the operator `Exp` of node 2 `vel`: the exponential function, which no \
+         layer computes"
+    );
+    let more = head("Exp", &["h"]).node("Tanh", &["h"], "after");
+    assert!(
+        more.output("after")
+            .refused()
+            .starts_with("the output `vel`: ")
+    );
+    assert_eq!(
+        refused_with_choice(&head("Identity", &["Q"])),
+        "the output `vel` does not depend on the inputs of the graph"
+    );
+    assert_eq!(
+        refused_with_choice(&head("Add", &["h", "missing"])),
+        "the output `vel`: the value `missing` is neither stored nor made by a node"
+    );
+    assert_eq!(
+        refused_with_choice(&head("Add", &["h", "vel"])),
+        "the output `vel`: the operator `Add` of node 2 `vel` needs its own output: the graph has \
+         a cycle"
+    );
+    // Entries of several rows are no vector of one row.
+    let mut mixed = head("Transpose", &["h"]);
+    mixed.graph().input[0] = info("x", 1, &[5, 3]);
+    let mixed = mixed.node("MatMul", &["vel", "h"], "square");
+    let mut outputs = mixed.output("square");
+    outputs.graph().output.remove(1);
+    assert!(
+        outputs.refused().starts_with("the output `square`: "),
+        "{}",
+        outputs.refused()
+    );
+    // An input that only one of them needs.
+    let image = head("MatMul", &["image", "Q"]).input("image", &[OPEN, OPEN, 2]);
+    assert_eq!(
+        refused_with_choice(&image),
+        "the input `image` has the shape [?, ?, 2], wanted [rows, entries] with the number of \
+         entries"
+    );
+    let pos = named(&image, "pos").unwrap();
+    assert_eq!(
+        pos.notes(),
+        ["the input `image` is left aside, since the output does not depend on it"]
+    );
+}
+
+#[test]
+fn outputs_together_are_at_most_as_wide_as_a_layer() {
+    let mut wide = with_weights().integers("n", &[1, 40_000]);
+    wide.graph().input[0] = info("x", 1, &[OPEN, 1]);
+    let wide = wide
+        .node("Expand", &["x", "n"], "pos")
+        .node("Tanh", &["pos"], "vel");
+    let mut wide = wide.output("pos").output("vel");
+    wide.graph().output.remove(0);
+    assert_eq!(
+        refused_with_choice(&wide),
+        "the outputs have 80000 entries together, wanted 1 to 65536"
+    );
+    // Many outputs of many nodes are followed back once.
+    let mut many = File::new().input("x", &[OPEN, 1]);
+    let mut last = "x".to_owned();
+    for i in 0..2_000 {
+        let next = format!("t{i}");
+        many = many.node("Tanh", &[&last], &next).output(&next);
+        last = next;
+    }
+    assert!(many.model().is_err());
 }
 
 #[test]
