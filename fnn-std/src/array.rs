@@ -142,16 +142,18 @@ impl Reader {
         Self::open_as(path.as_ref(), None)
     }
 
-    /// The rows of what was computed for inputs: of an array in a NumPy file each row is so many
-    /// numbers, whatever its shape, so that Jacobians may have the shape [rows, outputs, inputs].
+    /// What was computed for so many rows of inputs, an array of the shape `row` for each: [outputs],
+    /// or of a Jacobian [outputs, inputs], whose numbers may also lie in one axis. A single row may
+    /// be without the axis of rows, and single outputs without that of outputs. No other shape is
+    /// taken, since its numbers would be those of other places.
     ///
     /// # Errors
-    /// As [`open`](Self::open); and an array whose numbers do not fill the last row.
-    pub fn open_results(path: impl AsRef<Path>, columns: usize) -> Result<Self> {
-        Self::open_as(path.as_ref(), Some(columns))
+    /// As [`open`](Self::open); and an array of another shape.
+    pub fn open_results(path: impl AsRef<Path>, rows: usize, row: &[usize]) -> Result<Self> {
+        Self::open_as(path.as_ref(), Some(Results { rows, row }))
     }
 
-    fn open_as(path: &Path, columns: Option<usize>) -> Result<Self> {
+    fn open_as(path: &Path, wanted: Option<Results<'_>>) -> Result<Self> {
         let (mut file, length) = file::open(path)?;
         let is_named_npy = path
             .extension()
@@ -160,9 +162,11 @@ impl Reader {
             .map_err(Error::cannot_read)
             .and_then(|is_npy| {
                 if is_named_npy || is_npy {
-                    npy::Array::open(file, length, columns).map(Source::Npy)
+                    npy::Array::open(file, length, wanted).map(Source::Npy)
                 } else {
-                    csv::Table::open(file).map(Source::Csv)
+                    let table = csv::Table::open(file)?;
+                    wanted.map_or(Ok(()), |w| w.check_table(table.rows(), table.columns()))?;
+                    Ok(Source::Csv(table))
                 }
             });
         Ok(Self {
@@ -230,6 +234,67 @@ impl Reader {
     }
 }
 
+/// The shape that what was computed must have.
+#[derive(Debug, Clone, Copy)]
+struct Results<'r> {
+    rows: usize,
+    /// That of each row: [outputs], or [outputs, inputs].
+    row: &'r [usize],
+}
+
+impl Results<'_> {
+    /// How many numbers a row has.
+    fn columns(&self) -> usize {
+        self.row.iter().fold(1, |n, &k| n.saturating_mul(k))
+    }
+
+    /// Refuses arrays of another shape, even if they have as many numbers.
+    fn check(&self, found: &[usize]) -> Result<()> {
+        let (rows, columns) = (self.rows, self.columns());
+        let wanted = [&[rows], self.row].concat();
+        let is_single = rows == 1 && (found == self.row || found == [columns]);
+        let is_column = self.row == [1] && found == [rows];
+        if found == wanted || found == [rows, columns] || is_single || is_column {
+            return Ok(());
+        }
+        let axes = match self.row {
+            [_] => "rows, outputs",
+            _ => "rows, outputs, inputs",
+        };
+        Err(self.other_shape(found, &wanted, axes))
+    }
+
+    /// The same for text, which has a row in each line.
+    fn check_table(&self, rows: usize, columns: usize) -> Result<()> {
+        let (found, wanted) = ([rows, columns], [self.rows, self.columns()]);
+        if found == wanted {
+            return Ok(());
+        }
+        let axes = match self.row {
+            [_] => "rows, outputs",
+            _ => "rows, outputs · inputs",
+        };
+        Err(self.other_shape(&found, &wanted, axes))
+    }
+
+    fn other_shape(&self, found: &[usize], wanted: &[usize], axes: &str) -> Error {
+        let error = Error::refused(format!(
+            "found the shape {found:?}, wanted {wanted:?}: {axes}"
+        ));
+        let rows = self.rows;
+        let instead = match *self.row {
+            _ if found == [self.columns(), rows] => "array.T",
+            [outputs, inputs] if found == [rows, inputs, outputs] => "array.swapaxes(1, 2)",
+            // NumPy would save the plain transpose in Fortran order.
+            [outputs, inputs] if rows == 1 && found == [inputs, outputs] => "array.T.copy()",
+            _ => return error,
+        };
+        error.with_help(format!(
+            "this is the transpose: in Python, save {instead} instead"
+        ))
+    }
+}
+
 /// Whether the file begins as NumPy's do, whatever it is called.
 fn begins_as_npy(file: &mut File) -> io::Result<bool> {
     let mut first = Vec::new();
@@ -252,6 +317,10 @@ fn check_columns(
         return Err(if rows == 1 && model.inputs() == 1 {
             error
                 .with_help("an array of one dimension is one row: save it with the shape [rows, 1]")
+        } else if rows == model.inputs() {
+            error.with_help(format!(
+                "the shape [{rows}, {columns}] looks transposed: in Python, save array.T instead"
+            ))
         } else {
             error
         });
@@ -353,6 +422,90 @@ mod tests {
             assert_eq!(found, expected.map(|x| u64::from(x.to_bits())), "{name}");
             assert_eq!(rows.len(), 2);
         }
+    }
+
+    #[test]
+    fn results_are_never_regrouped() {
+        let folder = tempfile::tempdir().unwrap();
+        let open = |shape: &[usize], rows, row: &[usize]| {
+            let path = folder.path().join("a.npy");
+            let mut writer = Writer::new(&path, shape, Precision::F64).unwrap();
+            let numbers: Vec<f64> = (0..shape.iter().product()).map(|n| n as f64).collect();
+            writer.write(&numbers).unwrap();
+            writer.finish().unwrap();
+            Reader::open_results(&path, rows, row)
+        };
+        let error = |shape: &[usize], rows, row: &[usize]| {
+            let error = open(shape, rows, row).unwrap_err();
+            let line = error.to_string();
+            let help: Vec<&str> = error.help().collect();
+            (line.split_once(": ").unwrap().1.to_owned(), help.concat())
+        };
+        let accepted: [(&[usize], usize, &[usize]); 9] = [
+            (&[200, 3], 200, &[3]),
+            (&[200, 1], 200, &[1]),
+            (&[200], 200, &[1]),
+            (&[3], 1, &[3]),
+            (&[200, 3, 4], 200, &[3, 4]),
+            (&[200, 12], 200, &[3, 4]),
+            (&[1, 3, 4], 1, &[3, 4]),
+            (&[3, 4], 1, &[3, 4]),
+            (&[12], 1, &[3, 4]),
+        ];
+        for (shape, rows, row) in accepted {
+            let mut reader = open(shape, rows, row).unwrap();
+            let columns = row.iter().product();
+            assert_eq!((reader.rows(), reader.columns()), (rows, columns));
+            let mut numbers = Vec::new();
+            assert_eq!(reader.read(usize::MAX, &mut numbers).unwrap(), rows);
+            assert!(numbers.iter().enumerate().all(|(at, &x)| x == at as f64));
+        }
+
+        let wanted =
+            |found: &str| format!("found the shape {found}, wanted [200, 3]: rows, outputs");
+        let instead = |what: &str| format!("this is the transpose: in Python, save {what} instead");
+        assert_eq!(
+            error(&[200, 2], 200, &[3]),
+            (wanted("[200, 2]"), String::new())
+        );
+        assert_eq!(error(&[600], 200, &[3]), (wanted("[600]"), String::new()));
+        assert_eq!(
+            error(&[100, 6], 200, &[3]),
+            (wanted("[100, 6]"), String::new())
+        );
+        assert_eq!(
+            error(&[3, 200], 200, &[3]),
+            (wanted("[3, 200]"), instead("array.T"))
+        );
+        let wanted = |found: &str| {
+            format!("found the shape {found}, wanted [200, 3, 4]: rows, outputs, inputs")
+        };
+        let of_jacobian = |shape: &[usize]| error(shape, 200, &[3, 4]);
+        assert_eq!(
+            of_jacobian(&[200, 4, 3]),
+            (wanted("[200, 4, 3]"), instead("array.swapaxes(1, 2)"))
+        );
+        assert_eq!(
+            of_jacobian(&[12, 200]),
+            (wanted("[12, 200]"), instead("array.T"))
+        );
+        for shape in [&[3, 200, 4][..], &[200, 3], &[2400], &[200, 3, 2, 2]] {
+            assert_eq!(
+                of_jacobian(shape),
+                (wanted(&format!("{shape:?}")), String::new())
+            );
+        }
+        assert_eq!(error(&[4, 3], 1, &[3, 4]).1, instead("array.T.copy()"));
+
+        let path = folder.path().join("a.csv");
+        std::fs::write(&path, "1,2\n3,4\n5,6\n").unwrap();
+        let error = Reader::open_results(&path, 2, &[1, 3]).unwrap_err();
+        assert!(
+            error
+                .to_string()
+                .ends_with("found the shape [3, 2], wanted [2, 3]: rows, outputs · inputs")
+        );
+        assert_eq!(error.help().collect::<Vec<_>>(), [instead("array.T")]);
     }
 
     #[test]

@@ -67,9 +67,9 @@ pub struct Options {
     pub output: Option<PathBuf>,
     /// The framework's Jacobians: [rows, outputs, inputs], or [rows, outputs · inputs].
     pub jacobian: Option<PathBuf>,
-    /// The range that every input is drawn from, where no file is given; those that the model states
-    /// by default.
-    pub range: Option<Range<f64>>,
+    /// The ranges that inputs are drawn from, where no file is given: one for all of them or one for
+    /// each; those that the model states where there is none.
+    pub ranges: Vec<Range<f64>>,
     /// How many rows are checked at most, spread over the file; [`ROWS`] by default.
     pub rows: Option<usize>,
     /// The number format of the evaluation; the model's own by default.
@@ -184,7 +184,8 @@ pub fn run(model: &Path, options: &Options) -> Result<Report> {
         &[&read[..], &[Some(model)]].concat(),
         &[options.report.as_deref()],
     )?;
-    let model = import::read(model, &options.import)?;
+    let path = model;
+    let model = import::read(path, &options.import)?;
     let wanted = options.rows.unwrap_or(ROWS);
     let (source, inputs, rows, total) = match &options.input {
         Some(path) => {
@@ -202,7 +203,7 @@ pub fn run(model: &Path, options: &Options) -> Result<Report> {
                 )
                 .with_help("name the file of inputs: --input X.npy"));
             }
-            let ranges = ranges(&model, options.range.as_ref())?;
+            let ranges = ranges(&model, &options.ranges).map_err(|e| e.in_file(path))?;
             let inputs = draw(&ranges, wanted);
             let rows = (0..wanted).collect();
             (
@@ -216,14 +217,14 @@ pub fn run(model: &Path, options: &Options) -> Result<Report> {
     if rows.is_empty() {
         return Err(Error::refused("there is no row to check"));
     }
-    let given = |path: &Option<PathBuf>, columns: usize| {
+    let given = |path: &Option<PathBuf>, row: &[usize]| {
         let table = path
             .as_ref()
-            .map(|path| Given::read(path, total, columns, &rows));
+            .map(|path| Given::read(path, total, row, &rows));
         table.transpose()
     };
-    let output = given(&options.output, model.outputs())?;
-    let jacobian = given(&options.jacobian, model.outputs() * model.inputs())?;
+    let output = given(&options.output, &[model.outputs()])?;
+    let jacobian = given(&options.jacobian, &[model.outputs(), model.inputs()])?;
     let precision = options.precision.unwrap_or(model.precision());
     let data = Data {
         model: &model,
@@ -261,22 +262,32 @@ fn spread(total: usize, wanted: usize) -> Vec<usize> {
     (0..count).map(row).collect()
 }
 
-/// What inputs are drawn from: the one range that is given, or those of the model.
-fn ranges(model: &Model, given: Option<&Range<f64>>) -> Result<Vec<Range<f64>>> {
-    if let Some(range) = given {
+/// What inputs are drawn from: the ranges that are given, one for all or one for each, or else those
+/// of the model.
+fn ranges(model: &Model, given: &[Range<f64>]) -> Result<Vec<Range<f64>>> {
+    for range in given {
         if !(range.start < range.end && range.start.is_finite() && range.end.is_finite()) {
             return Err(Error::refused(format!(
                 "the range {:?} to {:?} is not one of two finite numbers, the smaller one first",
                 range.start, range.end
             )));
         }
-        return Ok(vec![range.clone(); model.inputs()]);
     }
-    model.input_ranges().map(<[_]>::to_vec).ok_or_else(|| {
-        Error::refused("neither inputs nor the ranges to draw them from are known")
-            .with_help("name a file of inputs: --input X.npy")
-            .with_help("or the range of all inputs: --range -1:1")
-    })
+    match given {
+        [] => model.input_ranges().map(<[_]>::to_vec).ok_or_else(|| {
+            Error::refused("neither inputs nor the ranges to draw them from are known")
+                .with_help("name a file of inputs: --input X.npy")
+                .with_help("or the range of all inputs: --range -1:1")
+                .with_help("or that of each of several: --range 260:380,-1:1")
+        }),
+        [range] => Ok(vec![range.clone(); model.inputs()]),
+        _ if given.len() == model.inputs() => Ok(given.to_vec()),
+        _ => Err(Error::refused(format!(
+            "found {} ranges for a model with {} inputs, wanted one for all or one for each",
+            given.len(),
+            model.inputs()
+        ))),
+    }
 }
 
 /// So many inputs in these ranges, the same on every run.
@@ -306,19 +317,11 @@ struct Given {
 }
 
 impl Given {
-    /// The rows with these numbers of the array at `path`, which has `total` of them with `columns`
-    /// numbers each, whatever their shape.
-    fn read(path: &Path, total: usize, columns: usize, rows: &[usize]) -> Result<Self> {
-        let mut reader = Reader::open_results(path, columns)?;
-        if reader.columns() != columns || reader.rows() != total {
-            return Err(Error::refused(format!(
-                "found {} rows of {} numbers, wanted {total} rows of {columns}, one for each row \
-                 of the inputs",
-                reader.rows(),
-                reader.columns()
-            ))
-            .in_file(path));
-        }
+    /// The rows with these numbers of the array at `path`, which has `total` of them of the shape
+    /// `row` each.
+    fn read(path: &Path, total: usize, row: &[usize], rows: &[usize]) -> Result<Self> {
+        let mut reader = Reader::open_results(path, total, row)?;
+        let columns = reader.columns();
         let mut numbers = Vec::new();
         reader.read(usize::MAX, &mut numbers)?;
         let row = |&row: &usize| numbers[row * columns..][..columns].to_vec();

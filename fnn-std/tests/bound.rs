@@ -189,7 +189,7 @@ fn every_kind_of_layer_is_checked() {
     for precision in [Precision::F32, Precision::F64] {
         for order in [Order::Auto, Order::Forward, Order::Reverse, Order::Cut(2)] {
             let options = check::Options {
-                range: Some(-1.0..1.0),
+                ranges: std::iter::once(-1.0..1.0).collect(),
                 rows: Some(32),
                 precision: Some(precision),
                 order,
@@ -272,7 +272,7 @@ fn composite_models_are_checked() {
     for _ in 0..40 {
         export::write(&composite(&mut random), &path).unwrap();
         let options = check::Options {
-            range: Some(-1.0..1.0),
+            ranges: std::iter::once(-1.0..1.0).collect(),
             rows: Some(8),
             ..check::Options::default()
         };

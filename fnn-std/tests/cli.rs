@@ -695,24 +695,30 @@ fn check_draws_inputs_from_a_range() {
     assert_eq!(
         desk.fails("check m.safetensors"),
         [
-            "error: neither inputs nor the ranges to draw them from are known",
+            "error: `m.safetensors`: neither inputs nor the ranges to draw them from are known",
             "help: name a file of inputs: --input X.npy",
-            "help: or the range of all inputs: --range -1:1"
+            "help: or the range of all inputs: --range -1:1",
+            "help: or that of each of several: --range 260:380,-1:1"
         ]
     );
     desk.write("y.csv", "1,2\n");
     let lines = desk.fails("check m.safetensors --input x.csv --output y.csv");
     assert_eq!(
         lines[0],
-        "error: `y.csv`: found 1 rows of 2 numbers, wanted 2 rows of 2, one for each row of the \
-         inputs"
+        "error: `y.csv`: found the shape [1, 2], wanted [2, 2]: rows, outputs"
     );
     desk.fails("check m.safetensors --range 2:1");
+    desk.runs("check m.safetensors --range 260:380,-1:1,0:1 --rows 20");
+    assert_eq!(
+        desk.fails("check m.safetensors --range 260:380,-1:1")[0],
+        "error: `m.safetensors`: found 2 ranges for a model with 3 inputs, wanted one for all or \
+         one for each"
+    );
     let cube = npy_file("<f4", "True", "(2, 2, 3)", &[0; 48]);
     desk.write("j.npy", cube);
     let lines = desk.fails("check m.safetensors --input x.csv --jacobian j.npy");
     assert!(
-        lines[0].ends_with("wanted rows of 6 numbers in C order"),
+        lines[0].ends_with("is in Fortran order, wanted C order"),
         "{lines:?}"
     );
 }

@@ -8,6 +8,7 @@ use ndarray_npy::{
     npy::header::{Header, Layout},
 };
 
+use super::Results;
 use crate::{
     error::{Error, Result},
     evaluator::Float,
@@ -69,9 +70,8 @@ pub(super) struct Array<R> {
 }
 
 impl<R: Read + Seek> Array<R> {
-    /// The array in a file of this length, whose rows have so many numbers whatever its shape, or as
-    /// many as the shape says.
-    pub(super) fn open(mut file: R, length: u64, columns: Option<usize>) -> Result<Self> {
+    /// The array in a file of this length: results of the wanted shape, or else inputs.
+    pub(super) fn open(mut file: R, length: u64, wanted: Option<Results<'_>>) -> Result<Self> {
         let mut bytes = Vec::new();
         // The magic, the version and the length of the header take twelve bytes at most.
         let most = 12 + LONGEST_HEADER as u64;
@@ -86,22 +86,20 @@ impl<R: Read + Seek> Array<R> {
 
         let (size, widen) = numbers_of(&header)?;
         let is_fortran = header.layout == Layout::Fortran && header.shape.len() > 1;
-        let count = |shape: &[usize]| shape.iter().try_fold(1_usize, |n, &k| n.checked_mul(k));
-        let (rows, columns) = match (columns, &header.shape[..]) {
+        let (rows, columns) = match (wanted, &header.shape[..]) {
             (None, &[columns]) => (1, columns),
             (None, &[rows, columns]) => (rows, columns),
-            (Some(wanted), &[rows, columns]) if wanted == columns => (rows, columns),
-            (Some(columns), shape) => {
-                let rows = count(shape).filter(|n| n.is_multiple_of(columns) && !is_fortran);
-                let Some(numbers) = rows else {
+            (Some(wanted), shape) => {
+                wanted.check(shape)?;
+                let (rows, columns) = (wanted.rows, wanted.columns());
+                // By columns are read those of tables alone.
+                if is_fortran && shape != [rows, columns] {
                     return Err(Error::refused(format!(
-                        "the NumPy array has the shape {shape:?} in {} order, wanted rows of \
-                         {columns} numbers in C order",
-                        if is_fortran { "Fortran" } else { "C" }
+                        "the NumPy array of the shape {shape:?} is in Fortran order, wanted C order"
                     ))
                     .with_help("in Python: numpy.save(file, numpy.ascontiguousarray(array))"));
-                };
-                (numbers / columns, columns)
+                }
+                (rows, columns)
             }
             _ => {
                 return Err(Error::refused(format!(

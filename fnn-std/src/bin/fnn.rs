@@ -70,10 +70,10 @@ struct Points {
     /// The framework's outputs for these inputs: [rows, outputs].
     #[arg(long, value_name = "Y", requires = "input")]
     output: Option<PathBuf>,
-    /// Draw all inputs from this range.
-    #[arg(long, value_name = "LOW:HIGH", value_parser = range, conflicts_with = "input",
-          allow_hyphen_values = true)]
-    range: Option<Range<f64>>,
+    /// Draw all inputs from this range, or each from its own: as many, separated by commas.
+    #[arg(long, value_name = "LOW:HIGH", value_parser = range, value_delimiter = ',',
+          conflicts_with = "input", allow_hyphen_values = true)]
+    range: Vec<Range<f64>>,
     /// How many rows, spread over the file.
     #[arg(long, value_name = "N", default_value_t = check::ROWS)]
     rows: usize,
@@ -101,7 +101,7 @@ enum Command {
         arithmetic: Arithmetic,
         /// How many threads evaluate [default: as many as the machine runs at once]; the bits of
         /// the results do not depend on it.
-        #[arg(long, value_name = "N")]
+        #[arg(long, value_name = "N", value_parser = threads)]
         threads: Option<NonZeroUsize>,
     },
     /// Say what a model is and what it costs: layers, multiply-adds, memory, instructions.
@@ -355,7 +355,7 @@ fn check_options(
     Ok(check::Options {
         input: points.input,
         output: points.output,
-        range: points.range,
+        ranges: points.range,
         rows: Some(points.rows),
         precision: arithmetic.precision,
         order: arithmetic.order,
@@ -383,6 +383,11 @@ fn range(text: &str) -> Result<Range<f64>, String> {
         .split_once(':')
         .and_then(|(low, high)| Some(low.trim().parse().ok()?..high.trim().parse().ok()?));
     numbers.ok_or_else(|| "wanted two numbers, LOW:HIGH".to_owned())
+}
+
+/// How many threads, which is no fewer than one.
+fn threads(text: &str) -> Result<NonZeroUsize, String> {
+    text.parse().map_err(|_| "wanted 1 or more".to_owned())
 }
 
 /// A bar on the terminal, if there is one, for what takes longer than a moment.
