@@ -142,8 +142,8 @@ impl Reader {
         Self::open_as(path.as_ref(), None)
     }
 
-    /// What was computed for so many rows of inputs, an array of the shape `row` for each: [outputs],
-    /// or of a Jacobian [outputs, inputs], whose numbers may also lie in one axis. A single row may
+    /// What was computed for so many rows of inputs, an array of the shape `row` for each: `[outputs]`,
+    /// or of a Jacobian `[outputs, inputs]`, whose numbers may also lie in one axis. A single row may
     /// be without the axis of rows, and single outputs without that of outputs. No other shape is
     /// taken, since its numbers would be those of other places.
     ///
