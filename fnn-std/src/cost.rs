@@ -660,7 +660,7 @@ mod tests {
             let found = found.iter().find(|e| e.processor == "Cortex-M4F").unwrap();
             for (found, count) in [found.value, found.evaluation].into_iter().zip(counts) {
                 let off = (found as f64 - count).abs() / count;
-                assert!(off <= 0.15, "{precision}: {found}, {count}");
+                assert!(off <= 0.13, "{precision}: {found}, {count}");
             }
         }
     }
