@@ -1,9 +1,11 @@
 //! ONNX files between this program and others.
 //!
-//! `conformance FOLDER` reads models, evaluates them in f64 and compares with what another program
-//! computed: it takes from `FOLDER/cases.tsv` a case a line: the name of a folder in FOLDER
+//! `conformance FOLDER` reads models and compares with what other programs computed: it takes
+//! from `FOLDER/cases.tsv` a case a line: the name of a folder in FOLDER
 //! with `model.onnx`, `x.npy` [rows, inputs] and `y.npy` [rows, outputs]; how far from the largest
-//! output, relative to it, an output may be; and the output's name, if it has to be named. It
+//! output, relative to it, an output may be; and the output's name, if it has to be named. Where there
+//! is `y64.npy`, these are outputs of the file's own numbers in f64, and the model read for
+//! f64 may be [`DOUBLE`] away from them. It
 //! prints a line for each: the name, `passed`, `failed` or `refused`, and why. Without a folder it
 //! prints the operators of ONNX that are read.
 //!
@@ -36,11 +38,14 @@ fn main() -> Result<()> {
             import::onnx_operators().for_each(|operator| println!("{operator}"));
             Ok(())
         }
-        [folder] => compare(Path::new(folder)),
         [flag, folder] if flag == "--write" => write(Path::new(folder)),
+        [folder] => compare(Path::new(folder)),
         _ => Err("wanted: conformance [FOLDER | --write FOLDER]".into()),
     }
 }
+
+/// How far from the largest output one may be in f64: some tens of roundings.
+const DOUBLE: f64 = 1e-14;
 
 fn compare(folder: &Path) -> Result<()> {
     for line in fs::read_to_string(folder.join("cases.tsv"))?.lines() {
@@ -49,16 +54,34 @@ fn compare(folder: &Path) -> Result<()> {
             return Err(format!("the line `{line}`").into());
         };
         let output = fields.next().filter(|name| !name.is_empty());
-        let (status, reason) = case(&folder.join(name), tolerance.parse()?, output)?;
+        let case = folder.join(name);
+        let (mut status, mut reason) =
+            self::case(&case, None, &case.join("y.npy"), tolerance.parse()?, output)?;
+        let expected = case.join("y64.npy");
+        if status == "passed" && expected.exists() {
+            let double = Some(Precision::F64);
+            let (in_double, how) = self::case(&case, double, &expected, DOUBLE, output)?;
+            reason += &format!("; in f64 {how}");
+            if in_double != "passed" {
+                status = "failed";
+            }
+        }
         println!("{name}\t{status}\t{reason}");
     }
     Ok(())
 }
 
-/// The status of a case, and the reason for it.
-fn case(folder: &Path, tolerance: f64, output: Option<&str>) -> Result<(&'static str, String)> {
+/// The status of a case, read for an evaluation in `precision`, and the reason for it.
+fn case(
+    folder: &Path,
+    precision: Option<Precision>,
+    expected: &Path,
+    tolerance: f64,
+    output: Option<&str>,
+) -> Result<(&'static str, String)> {
     let options = import::Options {
         output_name: output.map(str::to_owned),
+        precision,
         ..Default::default()
     };
     let file = ["model.onnx", "model.safetensors"].map(|name| folder.join(name));
@@ -68,8 +91,7 @@ fn case(folder: &Path, tolerance: f64, output: Option<&str>) -> Result<(&'static
         Ok(model) => model,
         Err(error) => return Ok(("refused", error.to_string())),
     };
-    let rows = |name: &str| Rows::read(folder.join(name));
-    let (x, y) = (rows("x.npy")?, rows("y.npy")?);
+    let (x, y) = (Rows::read(folder.join("x.npy"))?, Rows::read(expected)?);
     let expected: Vec<f64> = y.iter().flatten().copied().collect();
     let flat: Vec<f64> = x.iter().flatten().copied().collect();
     // A graph without an axis of rows takes all numbers as one.

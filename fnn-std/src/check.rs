@@ -185,7 +185,7 @@ pub fn run(model: &Path, options: &Options) -> Result<Report> {
         &[options.report.as_deref()],
     )?;
     let path = model;
-    let model = import::read(path, &options.import)?;
+    let model = import::read(path, &options.import.for_evaluation(options.precision))?;
     let wanted = options.rows.unwrap_or(ROWS);
     let (source, inputs, rows, total) = match &options.input {
         Some(path) => {
@@ -494,7 +494,10 @@ impl Data<'_> {
             let bound = |order| {
                 let arithmetic = Arithmetic {
                     activations: FRAMEWORK_ERROR,
-                    ..Arithmetic::new(given.precision.unwrap_or(self.model.precision()), order)
+                    ..Arithmetic::new(
+                        given.precision.unwrap_or(self.model.stored_precision()),
+                        order,
+                    )
                 };
                 bound(self.model, x, arithmetic).map(&part)
             };
@@ -516,7 +519,7 @@ impl Data<'_> {
         typical: &[f64],
         spared: usize,
     ) -> (Table, Table) {
-        let precision = file.precision.unwrap_or(self.model.precision());
+        let precision = file.precision.unwrap_or(self.model.stored_precision());
         // The coarser one of both sides.
         let unit = match (precision, self.precision) {
             (Precision::F64, Precision::F64) => 2f64.powi(-29),

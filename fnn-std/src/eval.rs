@@ -84,7 +84,7 @@ pub fn run(
         &[Some(model), Some(&options.input)],
         &[options.output.as_deref(), options.jacobian.as_deref()],
     )?;
-    let model = import::read(model, &options.import)?;
+    let model = import::read(model, &options.import.for_evaluation(options.precision))?;
     let rows = Reader::open(&options.input)?.for_model(&model)?;
     match options.precision.unwrap_or(model.precision()) {
         Precision::F32 => evaluate::<f32>(&model, rows, options, progress),

@@ -85,7 +85,7 @@ const MOST_ARBITRARY: usize = 100_000;
 /// model, or one that cannot be written; inputs of which none gives finite numbers.
 pub fn run(model: &Path, module: &Path, options: &Options) -> Result<Report> {
     file::keep(&[Some(model), options.input.as_deref()], &[Some(module)])?;
-    let model = import::read(model, &options.import)?;
+    let model = import::read(model, &options.import.for_evaluation(options.precision))?;
     options.module(&model)?.write(module)
 }
 
@@ -101,7 +101,7 @@ pub fn run_crate(
     fnn_core: Option<&Path>,
     options: &Options,
 ) -> Result<Report> {
-    let model = import::read(model, &options.import)?;
+    let model = import::read(model, &options.import.for_evaluation(options.precision))?;
     let mut new = Crate::new(options.module(&model)?);
     if let Some(path) = fnn_core {
         new = new.fnn_core(path);

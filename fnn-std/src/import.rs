@@ -90,7 +90,7 @@ use crate::{
     activation::Activation,
     error::{Error, Result},
     file, json,
-    model::{Model, Source},
+    model::{Model, Precision, Source},
 };
 
 /// What [`read`] is told beside the file.
@@ -102,6 +102,25 @@ pub struct Options {
     /// The one output that is wanted, by its name, of an ONNX file that has several; without it they
     /// are taken one after the other.
     pub output_name: Option<String>,
+    /// The number format of the evaluation that the model is read for; that of the file by default.
+    /// What is computed while a file is read, such as the reciprocal of a divisor, is computed and
+    /// held in the wider one of both, so that f64 has the file's own numbers.
+    pub precision: Option<Precision>,
+}
+
+impl Options {
+    /// The same for an evaluation in this format.
+    pub(crate) fn for_evaluation(&self, precision: Option<Precision>) -> Self {
+        Self {
+            precision: precision.or(self.precision),
+            ..self.clone()
+        }
+    }
+
+    /// Whether the model is read for an evaluation in f64, whatever the format of the file.
+    fn is_double(&self) -> bool {
+        self.precision == Some(Precision::F64)
+    }
 }
 
 /// The largest file that is taken for a model: networks for microcontrollers are far smaller.
@@ -147,8 +166,18 @@ pub fn parse(bytes: &[u8], options: &Options) -> Result<Model> {
     parse_in(&Bytes::copy_from_slice(bytes), None, options)
 }
 
-/// The model in these bytes, other files of which are in `folder`.
+/// The model in these bytes, other files of which are in `folder`, in the format that it is read for.
 fn parse_in(bytes: &Bytes, folder: Option<&Path>, options: &Options) -> Result<Model> {
+    let model = parse_format(bytes, folder, options)?;
+    Ok(match model.precision() {
+        Precision::F32 if options.is_double() => model.widened_from(Precision::F32),
+        _ => model,
+    })
+}
+
+/// The model in these bytes, by the parser of their format. A parser that computes numbers does so in
+/// f64 where the options ask for it, and says that the model is in f64.
+fn parse_format(bytes: &Bytes, folder: Option<&Path>, options: &Options) -> Result<Model> {
     if onnx::recognise(bytes) {
         refuse_activations(options, "an ONNX file")?;
         return onnx::parse(bytes, folder, options);
@@ -160,7 +189,7 @@ fn parse_in(bytes: &Bytes, folder: Option<&Path>, options: &Options) -> Result<M
     }
     if json::recognise(bytes) {
         refuse_activations(options, "a JSON model")?;
-        return json::parse(bytes);
+        return json::parse(bytes, options.is_double());
     }
     if safetensors::recognise(bytes) {
         return safetensors::parse(bytes, options);

@@ -83,7 +83,7 @@ pub struct Memory {
 /// # Errors
 /// A model that cannot be read; an order with a cut after more layers than there are.
 pub fn run(model: &Path, options: &Options) -> Result<Report> {
-    let model = import::read(model, &options.import)?;
+    let model = import::read(model, &options.import.for_evaluation(options.precision))?;
     let precision = options.precision.unwrap_or(model.precision());
     inspect(model, precision, options.order)
 }
@@ -171,7 +171,7 @@ impl Report {
         json!({
             "file": model.source().map(|source| &source.file),
             "sha256": model.source().map(|source| &source.sha256),
-            "precision": model.precision().to_string(),
+            "precision": model.stored_precision().to_string(),
             "inputs": model.inputs(),
             "outputs": model.outputs(),
             "input_names": model.input_names(),
@@ -240,7 +240,7 @@ impl Display for Report {
             f,
             "{inputs} inputs, {outputs} outputs, {} parameters in {}",
             grouped(model.parameters()),
-            model.precision()
+            model.stored_precision()
         )?;
 
         writeln!(f, "\nlayers")?;

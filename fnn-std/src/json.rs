@@ -119,12 +119,13 @@ fn identity() -> String {
     Activation::Identity.to_string()
 }
 
-/// The model that this text describes. Numbers are rounded to the precision that it states.
+/// The model that this text describes. Numbers are rounded to the precision that it states, or, read
+/// for an evaluation in f64, are the f64 that are nearest to the text.
 ///
 /// # Errors
 /// Text that is not JSON or not of this format, by line and column; a layer that cannot be, by its
 /// name or its place among the layers.
-pub(crate) fn parse(bytes: &[u8]) -> Result<Model> {
+pub(crate) fn parse(bytes: &[u8], is_double: bool) -> Result<Model> {
     let document: Document = serde_json::from_slice(bytes).map_err(|e| {
         let keras: Option<Keras> = serde_json::from_slice(bytes).ok();
         if let Some(Keras { class_name }) = keras {
@@ -146,9 +147,13 @@ pub(crate) fn parse(bytes: &[u8]) -> Result<Model> {
             document.version
         )));
     }
-    let precision: Precision = document.precision.parse()?;
+    let stored: Precision = document.precision.parse()?;
+    let precision = if is_double { Precision::F64 } else { stored };
     let layers = read_chain("layers", document.layers, precision)?;
     let mut model = Model::new(layers, precision)?.with_notes(document.notes);
+    if precision != stored {
+        model = model.widened_from(stored);
+    }
     if let Some(names) = document.inputs {
         model = model.with_input_names(names)?;
     }

@@ -22,6 +22,7 @@ pub struct Model {
     sizes: Vec<usize>,
     steps: Vec<Step>,
     precision: Precision,
+    stored: Precision,
     inputs: Option<Vec<String>>,
     outputs: Option<Vec<String>>,
     ranges: Option<Vec<Range<f64>>>,
@@ -106,6 +107,7 @@ impl Model {
             sizes,
             steps,
             precision,
+            stored: precision,
             inputs: None,
             outputs: None,
             ranges: None,
@@ -166,6 +168,15 @@ impl Model {
         self
     }
 
+    /// The same model, whose numbers are those of a file in format `stored`, read for an evaluation
+    /// in f64: what was computed from them need not be numbers of that format.
+    #[must_use]
+    pub(crate) fn widened_from(mut self, stored: Precision) -> Self {
+        self.precision = Precision::F64;
+        self.stored = stored;
+        self
+    }
+
     /// The same model, said to come from `source`.
     #[must_use]
     pub fn with_source(mut self, source: Source) -> Self {
@@ -178,9 +189,15 @@ impl Model {
         &self.layers
     }
 
-    /// The number format of its weights in the file.
+    /// The number format that its numbers are in, and that it is evaluated in where no other is
+    /// named: that of the file, or f64 where the file was read for it.
     pub fn precision(&self) -> Precision {
         self.precision
+    }
+
+    /// The number format of its weights in the file.
+    pub fn stored_precision(&self) -> Precision {
+        self.stored
     }
 
     /// How many inputs it has.

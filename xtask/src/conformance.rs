@@ -88,6 +88,11 @@ pub(crate) fn task(args: &[String]) -> Result<()> {
         .arg(&folder)
         .arg(&operators)
         .lines(Duration::from_secs(900))?;
+    let widened = |folder: &Path| {
+        let run = Run::new(&python).arg(script("widened.py")).arg(folder);
+        run.lines(Duration::from_secs(900))
+    };
+    widened(&folder)?;
     let results = example().arg(&folder).shown_output()?;
     let mut cases = cases(&read(&folder.join("meant.tsv"))?, &results)?;
 
@@ -99,6 +104,7 @@ pub(crate) fn task(args: &[String]) -> Result<()> {
             .arg(script("pytorch.py"))
             .arg(&pytorch)
             .lines(Duration::from_secs(900))?;
+        widened(&pytorch)?;
         pytorch
     } else {
         root().join(PYTORCH)
@@ -211,6 +217,9 @@ fn table(cases: &[Case], without: &str) -> String {
          difference is below 10⁻⁵ of the largest output, 2·10⁻⁵ for scikit-learn:\nonnxruntime rounds \
          to f32. In float16 it is 10⁻², in float64 10⁻¹⁴ by hand, 10⁻¹³ for PyTorch and 10⁻⁶\nfor \
          scikit-learn, which keeps some numbers in f32.\n\n\
+         Every file is also read for an evaluation in f64, which must be within 10⁻¹⁴ of the largest \
+         output of\nwhat the file's own numbers give in f64: those of the evaluator of the onnx \
+         package, with every tensor,\nattribute and conversion in floating point turned into double.\n\n\
          \"Written by fnn\" is the other direction: files of `fnn convert` that pass the full check of \
          the onnx\npackage and that onnxruntime evaluates to the values of `fnn_std::reference`, all rows \
          at once and each by\nitself, some so large that what can overflow does. No output may be \

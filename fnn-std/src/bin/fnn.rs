@@ -45,6 +45,7 @@ impl ModelFile {
         Ok(import::Options {
             activations: activations.map(Activation::parse_list).transpose()?,
             output_name: self.output_name.clone(),
+            precision: None,
         })
     }
 }

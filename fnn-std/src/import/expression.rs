@@ -100,14 +100,35 @@ pub(super) enum Step {
     Multiplied(Id, Id),
 }
 
+/// How far constants may be from those of the activation that they are taken for.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Tolerance {
+    /// Relative to the constant: what the format of the file rounds away.
+    recognised: f64,
+    /// What the evaluation rounds away. Where a constant is further off, the activation is applied to
+    /// a multiple that makes up for it.
+    unseen: f64,
+}
+
+impl Tolerance {
+    /// For constants that a file rounds by so much, and an evaluation in f32 or f64.
+    pub(super) fn new(recognised: f64, is_double: bool) -> Self {
+        let unseen = match is_double {
+            true => 4.0 * f64::EPSILON,
+            false => recognised,
+        };
+        Self { recognised, unseen }
+    }
+}
+
 /// All vectors of a graph.
 #[derive(Debug)]
 pub(super) struct Expressions {
     vectors: Vec<Vector>,
     /// Steps that were made before, so that the same one is made once.
     made: HashMap<(u8, Id, [u64; 4]), Id>,
-    /// The relative error of constants that a pattern allows.
-    tolerance: f64,
+    /// How far off the constants of a pattern may be.
+    tolerance: Tolerance,
     pub(super) budget: Rc<Budget>,
     /// Why the steps that were made last are more than a file should make.
     pub(super) exhausted: Option<Error>,
@@ -115,15 +136,45 @@ pub(super) struct Expressions {
     pub(super) place: Place,
 }
 
+/// An activation of a vector, which a product of that vector with a function of it makes.
+struct Gated {
+    activation: Activation,
+    of: Id,
+    /// What the activation is multiplied with.
+    factor: f64,
+    /// How it was written out.
+    parts: &'static str,
+    /// How many times the activation's own the constant that multiplies the vector is.
+    stretch: f64,
+    /// Further constants that are found, and those that the activation has.
+    constants: Vec<(f64, f64)>,
+}
+
+impl Gated {
+    fn new(activation: Activation, of: Id, factor: f64, parts: &'static str) -> Self {
+        Self {
+            activation,
+            of,
+            factor,
+            parts,
+            stretch: 1.0,
+            constants: Vec::new(),
+        }
+    }
+}
+
 /// A vector as a uniform factor and addend on another one.
 type Scaled = (Id, f64, f64);
+
+/// How far an attribute may be from the constant that it stands for: some units of an f32.
+const ATTRIBUTE: f64 = 6e-7;
 
 /// The most steps that patterns look back.
 const FURTHEST: usize = 16;
 
 impl Expressions {
     /// The inputs of the graph, so many entries in all.
-    pub(super) fn new(inputs: usize, tolerance: f64, budget: Rc<Budget>) -> Self {
+    pub(super) fn new(inputs: usize, tolerance: Tolerance, budget: Rc<Budget>) -> Self {
         let mut all = Self {
             vectors: Vec::new(),
             made: HashMap::new(),
@@ -176,18 +227,51 @@ impl Expressions {
         id
     }
 
+    /// Whether a constant is the wanted one but for what the file rounds away.
     fn near(&self, found: f64, wanted: f64) -> bool {
-        (found - wanted).abs() <= self.tolerance * wanted.abs()
+        (found - wanted).abs() <= self.tolerance.recognised * wanted.abs()
     }
 
-    /// Says that the vector was written out in parts.
-    fn noted(&mut self, x: Id, parts: &str) -> Id {
-        let note = format!(
-            "{parts} is read as one activation at {}",
-            self.place.operator
-        );
+    /// Whether a constant is the wanted one but for what the evaluation rounds away.
+    pub(super) fn same(&self, found: f64, wanted: f64) -> bool {
+        (found - wanted).abs() <= self.tolerance.unseen * wanted.abs()
+    }
+
+    /// Whether an attribute, which is an f32 whatever the format of the tensors, is the wanted constant
+    /// but for what the evaluation rounds away.
+    pub(super) fn is_attribute(&self, found: f64, wanted: f64) -> bool {
+        let tolerance = self.tolerance.unseen.min(ATTRIBUTE);
+        (found - wanted).abs() <= tolerance * wanted.abs()
+    }
+
+    /// Says that an activation was written out in parts, or with constants of its own, and what
+    /// reading it as one may change: the last places, or as much as its constants are off.
+    pub(super) fn noted(&mut self, x: Id, parts: &str, constants: &[(f64, f64)]) -> Id {
+        let &Step::Activation(_, activation) = self.step(x) else {
+            return x;
+        };
+        let off = constants
+            .iter()
+            .map(|(found, wanted)| ((found - wanted) / wanted).abs());
+        let off = off.fold(0.0, f64::max);
+        let change = match off <= 4.0 * f64::EPSILON {
+            true => "which changes roundings alone".to_owned(),
+            false => format!("whose constants are up to {off:.0e} of themselves off"),
+        };
+        let (operator, name) = (&self.place.operator, activation.name());
+        let note = format!("{operator}: {parts} is read as {name}, {change}");
         self.vectors[x].place.note = Some(note.into());
         x
+    }
+
+    /// The vector of which an activation makes what it makes of `x` with a constant that is `off`
+    /// times its own, and what the result is divided by: q x and q. Where the evaluation does not
+    /// see the difference, it is x itself.
+    fn stretched(&mut self, x: Id, off: f64) -> (Id, f64) {
+        match self.same(off, 1.0) {
+            true => (x, 1.0),
+            false => (self.scaled(x, off, 0.0), off),
+        }
     }
 
     pub(super) fn pick(&mut self, x: Id, places: Vec<usize>) -> Id {
@@ -241,13 +325,12 @@ impl Expressions {
             };
             let (c, h) = (s * c, s * h + t);
             for (z, k, b) in self.bases(inner) {
-                if self.near(c * k, 1.0 / 6.0)
-                    && self.near(c * b + h, 0.5)
-                    && self.near(c * high + h, 1.0)
-                    && (c * low + h).abs() <= self.tolerance
+                let constants = [(c * k, 1.0 / 6.0), (c * b + h, 0.5), (c * high + h, 1.0)];
+                if constants.iter().all(|&(c, wanted)| self.same(c, wanted))
+                    && (c * low + h).abs() <= self.tolerance.unseen
                 {
                     let made = self.activation(z, Activation::HardSigmoid);
-                    return self.noted(made, "clip(x + 3, 0, 6) / 6");
+                    return self.noted(made, "clip(x + 3, 0, 6) / 6", &constants);
                 }
             }
         }
@@ -401,7 +484,7 @@ impl Expressions {
                 && (c, h) == (1.0, 1.0)
             {
                 let made = self.activation(z, Activation::Softplus);
-                return self.noted(made, "log(1 + exp(x))");
+                return self.noted(made, "log(1 + exp(x))", &[]);
             }
         }
         let size = self.size(x);
@@ -424,7 +507,7 @@ impl Expressions {
                     None => self.scaled(z, -1.0, 0.0),
                 };
                 let made = self.activation(z, Activation::Sigmoid);
-                let made = self.noted(made, "1 / (1 + exp(-x))");
+                let made = self.noted(made, "1 / (1 + exp(-x))", &[]);
                 return self.scaled(made, 1.0 / c, 0.0);
             }
         }
@@ -562,7 +645,7 @@ impl Expressions {
                 _ => continue,
             };
             let made = self.activation(x, activation);
-            return Some(self.noted(made, parts));
+            return Some(self.noted(made, parts, &[]));
         }
         None
     }
@@ -687,94 +770,109 @@ impl Expressions {
 
     /// x times a function of x that makes one activation with it.
     fn gated(&mut self, x: Id, gate: Id) -> Option<Id> {
+        // Softsign, mish and silu with factors of their own are multiples of these.
         for (g, c, h) in self.bases(gate) {
-            let (activation, of, factor, parts) = match *self.step(g) {
+            let found = match *self.step(g) {
                 Step::Activation(z, Activation::Sigmoid) if h == 0.0 => {
                     // x sigmoid(k x) = silu(k x) / k.
-                    let found = self.bases(z).into_iter().find_map(|(y, k, shift)| {
+                    let mut bases = self.bases(z).into_iter();
+                    let p = bases.find_map(|(y, k, shift)| {
                         let p = self.multiple(x, y)?;
                         (shift == 0.0 && k != 0.0).then_some(p / k)
                     });
-                    let Some(p) = found else { continue };
-                    (Activation::Silu, z, p * c, "x * sigmoid(x)")
+                    p.map(|p| Gated::new(Activation::Silu, z, p * c, "x * sigmoid(x)"))
                 }
-                Step::Activation(t, Activation::Tanh) if h == 0.0 => {
-                    let &Step::Activation(z, Activation::Softplus) = self.step(t) else {
-                        continue;
-                    };
-                    let Some(p) = self.multiple(x, z) else {
-                        continue;
-                    };
-                    (Activation::Mish, z, p * c, "x * tanh(softplus(x))")
-                }
-                Step::Activation(u, Activation::Tanh) if self.near(h, c) => {
-                    // (1 + tanh u) / 2.
-                    let k = (2.0 / PI).sqrt();
-                    let is_curve = |p: [f64; 4]| {
-                        (p[0], p[2]) == (0.0, 0.0)
-                            && self.near(p[1], k)
-                            && self.near(p[3], 0.044715 * k)
-                    };
-                    let found = self
-                        .polynomials(u)
-                        .into_iter()
-                        .find_map(|(y, p)| Some((y, self.multiple(x, y).filter(|_| is_curve(p))?)));
-                    let Some((z, p)) = found else { continue };
-                    let parts = "x (1 + tanh(k (x + 0.044715 x^3))) / 2";
-                    (Activation::GeluTanh, z, 2.0 * p * c, parts)
-                }
-                Step::Erf(u) if self.near(h, c) => {
-                    let found = self.bases(u).into_iter().find_map(|(y, k, shift)| {
-                        let fits = shift == 0.0 && self.near(k, FRAC_1_SQRT_2);
-                        Some((y, self.multiple(x, y).filter(|_| fits)?))
-                    });
-                    let Some((z, p)) = found else { continue };
-                    (
-                        Activation::Gelu,
-                        z,
-                        2.0 * p * c,
-                        "x (1 + erf(x / sqrt(2))) / 2",
-                    )
-                }
+                Step::Activation(t, Activation::Tanh) if h == 0.0 => match *self.step(t) {
+                    Step::Activation(z, Activation::Softplus) => self
+                        .multiple(x, z)
+                        .map(|p| Gated::new(Activation::Mish, z, p * c, "x * tanh(softplus(x))")),
+                    _ => None,
+                },
+                Step::Activation(u, Activation::Tanh) if self.same(h, c) => self.gelu_tanh(x, u, c),
+                Step::Erf(u) if self.same(h, c) => self.gelu(x, u, c),
                 Step::Activation(z, Activation::HardSigmoid) if h == 0.0 => {
-                    let Some(p) = self.multiple(x, z) else {
-                        continue;
-                    };
-                    (Activation::HardSwish, z, p * c, "x * hard_sigmoid(x)")
+                    let p = self.multiple(x, z);
+                    p.map(|p| Gated::new(Activation::HardSwish, z, p * c, "x * hard_sigmoid(x)"))
                 }
                 Step::Clip(u, low, high) => {
-                    let m = c * high + h;
-                    let fits = |k: f64, shift: f64| {
-                        self.near(c * k, m / 6.0)
-                            && self.near(c * shift + h, m / 2.0)
-                            && (c * low + h).abs() <= self.tolerance * m.abs()
-                    };
-                    let found = self.bases(u).into_iter().find_map(|(y, k, shift)| {
-                        Some((y, self.multiple(x, y).filter(|_| fits(k, shift))?))
-                    });
-                    let Some((z, p)) = found else { continue };
-                    (Activation::HardSwish, z, p * m, "x * clip(x + 3, 0, 6) / 6")
+                    self.hard_swish(x, u, [c * low + h, c * high + h], [c, h])
                 }
                 Step::Reciprocal(v) if h == 0.0 => {
                     // 1 / (1 + |x|).
-                    let found = self.bases(v).into_iter().find_map(|(y, k, one)| {
+                    let mut bases = self.bases(v).into_iter();
+                    let found = bases.find_map(|(y, k, one)| {
                         let &Step::Abs(z) = self.step(y) else {
                             return None;
                         };
                         Some((z, self.multiple(x, z).filter(|_| k == one)? / k))
                     });
-                    let Some((z, p)) = found else { continue };
-                    (Activation::Softsign, z, p * c, "x / (1 + |x|)")
+                    let gated =
+                        |(z, p)| Gated::new(Activation::Softsign, z, p * c, "x / (1 + |x|)");
+                    found.map(gated)
                 }
-                _ => continue,
+                _ => None,
             };
-            let made = self.activation(of, activation);
-            let made = self.noted(made, parts);
+            let Some(gated) = found else { continue };
+            let (of, q) = self.stretched(gated.of, gated.stretch);
+            let made = self.activation(of, gated.activation);
+            let made = self.noted(made, gated.parts, &gated.constants);
             // A factor that rounding left beside 1 is 1.
-            let factor = if self.near(factor, 1.0) { 1.0 } else { factor };
+            let factor = gated.factor / q;
+            let factor = if self.same(factor, 1.0) { 1.0 } else { factor };
             return Some(self.scaled(made, factor, 0.0));
         }
         None
+    }
+
+    /// c x (1 + tanh u) with u = √(2/π) (y + 0.044715 y³), and x a multiple of y.
+    fn gelu_tanh(&self, x: Id, u: Id, c: f64) -> Option<Gated> {
+        let k = (2.0 / PI).sqrt();
+        let is_curve = |p: [f64; 4]| {
+            (p[0], p[2]) == (0.0, 0.0) && self.near(p[1], k) && self.near(p[3], 0.044715 * k)
+        };
+        let polynomials = self.polynomials(u).into_iter();
+        let (y, multiple, p) = polynomials
+            .filter(|&(_, p)| is_curve(p))
+            .find_map(|(y, p)| Some((y, self.multiple(x, y)?, p)))?;
+        let parts = "x (1 + tanh(k (x + 0.044715 x^3))) / 2";
+        let stretch = p[1] / k;
+        Some(Gated {
+            stretch,
+            // The cube remains: one stretch cannot make up for two constants.
+            constants: vec![(p[3], 0.044715 * k * stretch.powi(3))],
+            ..Gated::new(Activation::GeluTanh, y, 2.0 * multiple * c, parts)
+        })
+    }
+
+    /// c x (1 + erf u) with u = y / √2, and x a multiple of y.
+    fn gelu(&self, x: Id, u: Id, c: f64) -> Option<Gated> {
+        let bases = self.bases(u).into_iter();
+        let (y, multiple, k) = bases
+            .filter(|&(_, k, shift)| shift == 0.0 && self.near(k, FRAC_1_SQRT_2))
+            .find_map(|(y, k, _)| Some((y, self.multiple(x, y)?, k)))?;
+        let parts = "x (1 + erf(x / sqrt(2))) / 2";
+        Some(Gated {
+            stretch: k / FRAC_1_SQRT_2,
+            ..Gated::new(Activation::Gelu, y, 2.0 * multiple * c, parts)
+        })
+    }
+
+    /// x (c clip(u) + h), of which the clip reaches from `low` to `high`, with c u + h = high (y + 3) / 6
+    /// and x a multiple of y.
+    fn hard_swish(&self, x: Id, u: Id, [low, high]: [f64; 2], [c, h]: [f64; 2]) -> Option<Gated> {
+        if low.abs() > self.tolerance.unseen * high.abs() {
+            return None;
+        }
+        let bases = self.bases(u).into_iter();
+        let (y, multiple, k) = bases
+            .map(|(y, k, shift)| (y, c * k / high, (c * shift + h) / high))
+            .filter(|&(_, k, half)| self.near(k, 1.0 / 6.0) && self.same(half, 0.5))
+            .find_map(|(y, k, _)| Some((y, self.multiple(x, y)?, k)))?;
+        let parts = "x * clip(x + 3, 0, 6) / 6";
+        Some(Gated {
+            stretch: 6.0 * k,
+            ..Gated::new(Activation::HardSwish, y, multiple * high, parts)
+        })
     }
 
     /// Whether each entry is above `bound`.
@@ -794,11 +892,16 @@ impl Expressions {
         let error = (-bound).exp();
         let is_softplus =
             matches!(*self.step(no), Step::Activation(of, Activation::Softplus) if of == x);
-        if yes != x || !is_softplus || bound <= 0.0 || error > self.tolerance * bound {
+        if yes != x || !is_softplus || bound <= 0.0 || error > self.tolerance.recognised * bound {
             return None;
         }
-        let parts = format!("x above {bound:?}, log(1 + exp(x)) elsewhere, {error:.0e} apart,");
-        Some(self.noted(no, &parts))
+        let operator = &self.place.operator;
+        let note = format!(
+            "{operator}: x above {bound:?} and softplus elsewhere is read as softplus, which changes \
+             results by up to {error:.0e}"
+        );
+        self.vectors[no].place.note = Some(note.into());
+        Some(no)
     }
 
     /// The larger of two multiples of one vector, which is a leaky ReLU.
@@ -808,7 +911,7 @@ impl Expressions {
                 let (large, small) = (p.max(q), p.min(q));
                 if x == y && (g, h) == (0.0, 0.0) && large > 0.0 && small >= 0.0 {
                     let made = self.activation(x, Activation::LeakyRelu(small / large));
-                    let made = self.noted(made, "max(x, s x)");
+                    let made = self.noted(made, "max(x, s x)", &[]);
                     return Some(self.scaled(made, large, 0.0));
                 }
             }

@@ -19,12 +19,12 @@ use self::{
 use super::{
     Options,
     archive::Archive,
-    expression::{Budget, Expressions, Id, Place},
+    expression::{Budget, Expressions, Id, Place, Tolerance},
     lower,
 };
 use crate::{
     error::{Error, Result},
-    model::{Model, Select},
+    model::{Model, Precision, Select},
 };
 
 const CONFIG: &str = "config.json";
@@ -82,9 +82,11 @@ fn model(config: &Value, version: &str, weights: &Weights, options: &Options) ->
     let total = sizes.iter().try_fold(0usize, |sum, &n| sum.checked_add(n));
     let total = total.unwrap_or(usize::MAX);
     let budget = Rc::new(Budget::new(weights.bytes()));
+    let is_double = options.is_double();
     let mut builder = Builder {
-        steps: Expressions::new(total, TOLERANCE, budget),
+        steps: Expressions::new(total, Tolerance::new(TOLERANCE, is_double), budget),
         weights,
+        is_double,
         is_keras_2: version.starts_with("2.") || version == "2",
         made: HashMap::new(),
         notes: Vec::new(),
@@ -106,12 +108,16 @@ fn model(config: &Value, version: &str, weights: &Weights, options: &Options) ->
     let outputs = builder.model(config, "", arguments)?;
     let ids = outputs.iter().map(|(_, part)| part.id).collect();
     let output = builder.joined(|steps| steps.concat(ids))?;
-    let precision = weights.precision();
+    let stored = weights.precision();
+    let precision = if is_double { Precision::F64 } else { stored };
     let (layers, rewritten) = lower::layers(&builder.steps, output, precision)?;
 
     let mut notes = builder.notes;
     notes.extend(rewritten);
     let mut model = Model::new(layers, precision)?.with_notes(notes);
+    if precision != stored {
+        model = model.widened_from(stored);
+    }
     // A single one has a name that Keras made up, most often, and need not be told from others.
     if entries.len() > 1 {
         let names = entries.iter().zip(&sizes);
@@ -151,6 +157,8 @@ struct Builder<'w> {
     steps: Expressions,
     weights: &'w Weights,
     is_keras_2: bool,
+    /// Whether the model is read for an evaluation in f64, whatever the file has.
+    is_double: bool,
     /// What is computed for a place of weights and a shape, so that a shared layer is read once.
     made: HashMap<(String, Shape), Made>,
     notes: Vec<String>,
@@ -368,6 +376,7 @@ impl Builder<'_> {
             place,
             weights: self.weights,
             is_keras_2: self.is_keras_2,
+            is_double: self.is_double,
         };
         let (steps, shape) = call.steps(&mut self.notes)?;
         let made = (Rc::new(steps), shape);

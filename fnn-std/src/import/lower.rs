@@ -624,10 +624,15 @@ fn beside(matrices: &[Vec<f64>], rows: usize) -> Vec<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{import::expression::Budget, model::Model, reference};
+    use crate::{
+        import::expression::{Budget, Tolerance},
+        model::Model,
+        reference,
+    };
 
     fn steps(inputs: usize) -> Expressions {
-        Expressions::new(inputs, 1e-6, Rc::new(Budget::new(0)))
+        let budget = Rc::new(Budget::new(0));
+        Expressions::new(inputs, Tolerance::new(1e-6, true), budget)
     }
 
     /// A layer with weights that differ.

@@ -85,7 +85,7 @@ pub(super) fn parse(bytes: &Bytes, folder: Option<&Path>, options: &Options) -> 
     // The way that names the error is the first one, which nearly all files are meant in.
     let mut first = None;
     for reading in [Reading::Rows, Reading::Columns, Reading::Single] {
-        match source.model(reading) {
+        match source.model(reading, options.is_double()) {
             Ok((model, more)) => {
                 notes.extend(more);
                 let model = model.with_notes(notes);
@@ -113,8 +113,9 @@ struct Source<'m> {
 }
 
 impl Source<'_> {
-    /// The model, if the axes of the inputs are meant in this way, and notes.
-    fn model(&self, reading: Reading) -> Result<(Model, Vec<String>)> {
+    /// The model, if the axes of the inputs are meant in this way, and notes. It is in f64 where the
+    /// file is, and where it is wanted so.
+    fn model(&self, reading: Reading, wants_double: bool) -> Result<(Model, Vec<String>)> {
         let mut walk = self.nodes.walk();
         let mut needs = Vec::new();
         for &output in &self.outputs {
@@ -128,7 +129,7 @@ impl Source<'_> {
 
         let used: HashSet<&str> = leaves().map(|leaf| &**leaf).collect();
         let mut inputs = Vec::new();
-        let mut is_double = false;
+        let mut has_double = false;
         for info in &self.graph.input {
             if stored.contains_key(&*info.name) {
                 continue;
@@ -139,7 +140,7 @@ impl Source<'_> {
                 Ok((format, input))
             }) {
                 Ok((format, input)) => {
-                    is_double |= is_used && format == Format::F64;
+                    has_double |= is_used && format == Format::F64;
                     inputs.push(input);
                 }
                 Err(error) if is_used => return Err(self.choice(error)),
@@ -171,7 +172,10 @@ impl Source<'_> {
             )));
         }
         let budget = Rc::new(Budget::new(self.bytes + 4 * beside));
-        let mut evaluation = Evaluation::new(self.nodes, &inputs, tolerance(weights()), budget);
+        has_double |= weights().any(|tensor| Format::of(tensor.data_type) == Some(Format::F64));
+        let is_double = wants_double || has_double;
+        let tolerance = tolerance(weights());
+        let mut evaluation = Evaluation::new(self.nodes, &inputs, tolerance, is_double, budget);
         let mut parts = Vec::new();
         for (output, order, leaves) in &needs {
             self.evaluate(&mut evaluation, &stored, order, leaves)
@@ -181,17 +185,25 @@ impl Source<'_> {
                 _ => return Err(self.independent(output)),
             }
         }
-        let is_double = is_double || evaluation.format == Format::F64;
-        let precision = match is_double {
+        has_double |= evaluation.format == Format::F64;
+        if has_double && !is_double {
+            // A node holds the only number in f64, or makes it.
+            return self.model(reading, true);
+        }
+        let precision = |is_double: bool| match is_double {
             true => Precision::F64,
             false => Precision::F32,
         };
+        let (precision, stored_in) = (precision(is_double), precision(has_double));
         let sizes = parts.iter().map(|&id| evaluation.expressions.size(id));
         let sizes: Vec<usize> = sizes.collect();
         let (layers, more) = self.layers(&mut evaluation.expressions, &parts, precision)?;
         notes.append(&mut evaluation.notes);
         notes.extend(more);
         let mut model = Model::new(layers, precision)?;
+        if precision != stored_in {
+            model = model.widened_from(stored_in);
+        }
         let names = inputs.iter().map(|input| (&*input.name, input.size));
         if let Some(names) = entry_names(names) {
             model = model.with_input_names(names)?;

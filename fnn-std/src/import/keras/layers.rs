@@ -74,6 +74,7 @@ pub(super) struct Call<'c> {
     pub(super) place: &'c str,
     pub(super) weights: &'c Weights,
     pub(super) is_keras_2: bool,
+    pub(super) is_double: bool,
 }
 
 impl Call<'_> {
@@ -222,6 +223,7 @@ impl Call<'_> {
     /// The number format that the layer computes in.
     fn precision(&self) -> Precision {
         match self.dtype() {
+            _ if self.is_double => Precision::F64,
             Some("float64") => Precision::F64,
             _ => Precision::F32,
         }

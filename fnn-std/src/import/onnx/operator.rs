@@ -9,7 +9,7 @@ mod shape;
 use std::{collections::HashMap, path::Path, rc::Rc};
 
 use super::{
-    super::expression::{Budget, Expressions, Id, Place},
+    super::expression::{Budget, Expressions, Id, Place, Tolerance},
     graph::{Graph, Name, Node},
     proto,
     tensor::{Constant, Format},
@@ -206,17 +206,22 @@ pub(super) struct Evaluation<'m> {
     rows: usize,
     /// The widest format of a constant that takes part.
     pub(super) format: Format,
+    /// Whether constants are calculated with in f64, whatever the file has them in.
+    is_double: bool,
     graph: &'m Graph<'m>,
 }
 
 impl<'m> Evaluation<'m> {
-    /// The inputs, and the constants of the file that the nodes start from.
+    /// The inputs, and the constants of the file that the nodes start from; what is calculated of
+    /// them is rounded to their formats, or held in f64.
     pub(super) fn new(
         graph: &'m Graph<'m>,
         inputs: &[Input],
         tolerance: f64,
+        is_double: bool,
         budget: Rc<Budget>,
     ) -> Self {
+        let tolerance = Tolerance::new(tolerance, is_double);
         let total = inputs.iter().map(|input| input.size).sum();
         let mut evaluation = Self {
             expressions: Expressions::new(total, tolerance, budget.clone()),
@@ -225,6 +230,7 @@ impl<'m> Evaluation<'m> {
             budget,
             rows: inputs.iter().find_map(|input| input.declared).unwrap_or(1),
             format: Format::F32,
+            is_double,
             graph,
         };
         let mut start = 0;
@@ -250,16 +256,20 @@ impl<'m> Evaluation<'m> {
 
     /// Makes a tensor of the file known.
     pub(super) fn insert(&mut self, tensor: &proto::Tensor, folder: Option<&Path>) -> Result<()> {
-        let constant = Constant::read(tensor, folder)?;
-        self.constant_takes_part(&constant);
+        let mut constant = Constant::read(tensor, folder)?;
+        self.takes_part(&mut constant);
         let name = constant.name.clone();
         self.values.insert(name, Value::Constant(constant));
         Ok(())
     }
 
-    fn constant_takes_part(&mut self, constant: &Constant) {
+    /// Notes the format of a constant, and widens it where calculations are in f64.
+    fn takes_part(&mut self, constant: &mut Constant) {
         if constant.format == Format::F64 {
             self.format = Format::F64;
+        }
+        if self.is_double {
+            constant.format = constant.format.widened();
         }
     }
 
@@ -313,11 +323,11 @@ impl<'m> Evaluation<'m> {
         if let Some(error) = self.expressions.exhausted.take() {
             return Err(at(error));
         }
-        for (name, value) in node.outputs.iter().zip(outputs) {
-            let entries = match &value {
+        for (name, mut value) in node.outputs.iter().zip(outputs) {
+            let entries = match &mut value {
                 Value::Vector(vector) => self.expressions.size(vector.id),
                 Value::Constant(constant) => {
-                    self.constant_takes_part(constant);
+                    self.takes_part(constant);
                     continue_with(&mut self.values, name, value);
                     continue;
                 }

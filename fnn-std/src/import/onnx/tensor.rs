@@ -24,6 +24,8 @@ pub(super) enum Format {
     F64,
     F16,
     Bf16,
+    /// One of those above, of which the file's numbers are calculated with in f64.
+    Widened,
     /// Any integers, and truth values as 0 and 1.
     Integer,
 }
@@ -44,7 +46,7 @@ impl Format {
     /// The number of this format that is nearest.
     pub(super) fn round(self, number: f64) -> f64 {
         match self {
-            Self::F64 => number,
+            Self::F64 | Self::Widened => number,
             Self::F32 => f64::from(number as f32),
             Self::F16 => nearest(number, 10, -14),
             Self::Bf16 => nearest(number, 7, -126),
@@ -59,7 +61,16 @@ impl Format {
             (own, Self::Integer) => own,
             (own, other) if own == other => own,
             (Self::F64, _) | (_, Self::F64) => Self::F64,
+            (Self::Widened, _) | (_, Self::Widened) => Self::Widened,
             _ => Self::F32,
+        }
+    }
+
+    /// The same for calculations in f64: nothing that is made of such numbers is rounded.
+    pub(super) fn widened(self) -> Self {
+        match self {
+            Self::F32 | Self::F16 | Self::Bf16 => Self::Widened,
+            other => other,
         }
     }
 }

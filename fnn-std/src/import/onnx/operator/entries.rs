@@ -10,7 +10,7 @@ use super::{
 use crate::{
     activation::Activation,
     error::{Error, Result},
-    import::expression::{Id, uniform},
+    import::expression::{Expressions, Id, uniform},
     reference,
 };
 
@@ -66,12 +66,12 @@ impl Evaluation<'_> {
             "HardSigmoid" => {
                 let alpha = call.float("alpha", f64::from(0.2_f32))?;
                 let beta = call.float("beta", 0.5)?;
-                if (alpha - 1.0 / 6.0).abs() < 1e-7 && beta == 0.5 {
-                    all.activation(x.id, Activation::HardSigmoid)
-                } else {
-                    let inner = all.scaled(x.id, alpha, beta);
-                    all.clip(inner, 0.0, 1.0)
-                }
+                hard_sigmoid(all, x.id, alpha, beta)
+            }
+            // x · HardSigmoid(x), of which the standard writes the slope as an attribute, an f32.
+            "HardSwish" if !all.is_attribute(SIXTH, 1.0 / 6.0) => {
+                let gate = hard_sigmoid(all, x.id, SIXTH, 0.5);
+                all.multiply(x.id, gate)
             }
             "PRelu" => return self.prelu(&x, call.needed(1)?),
             "Gelu" => match &*call.text("approximate", "none") {
@@ -110,14 +110,17 @@ impl Evaluation<'_> {
     }
 
     pub(super) fn selu(&mut self, x: Id, call: &Call<'_, '_>) -> Result<Id> {
-        let alpha = call.float("alpha", 1.673_263_2)?;
-        let gamma = call.float("gamma", 1.050_701)?;
-        // The constants of self-normalising networks, as f32 holds them.
-        if (alpha - 1.673_263_2).abs() < 1e-6 && (gamma - 1.050_701).abs() < 1e-6 {
-            return Ok(self.expressions.activation(x, Activation::Selu));
+        let alpha = call.float("alpha", f64::from(1.673_263_2_f32))?;
+        let gamma = call.float("gamma", f64::from(1.050_701_f32))?;
+        let all = &mut self.expressions;
+        let (own_alpha, own_gamma) = (1.673_263_242_354_377_2, 1.050_700_987_355_480_5);
+        if all.is_attribute(alpha, own_alpha) && all.is_attribute(gamma, own_gamma) {
+            let made = all.activation(x, Activation::Selu);
+            let parts = format!("Selu with alpha {alpha:?} and gamma {gamma:?}");
+            return Ok(all.noted(made, &parts, &[(alpha, own_alpha), (gamma, own_gamma)]));
         }
-        let made = self.expressions.activation(x, Activation::Elu(alpha));
-        Ok(self.expressions.scaled(made, gamma, 0.0))
+        let made = all.activation(x, Activation::Elu(alpha));
+        Ok(all.scaled(made, gamma, 0.0))
     }
 
     /// x above zero, a slope of its own for each entry below.
@@ -137,6 +140,11 @@ impl Evaluation<'_> {
             }
             (Value::Constant(constant), Some(format)) => {
                 self.budget.take(constant.numbers.len())?;
+                // To f32 is part of how the file is calculated; to a shorter format is its meaning.
+                let format = match format {
+                    Format::F32 if self.is_double => Format::Widened,
+                    format => format,
+                };
                 let numbers = constant.numbers.iter().map(|&x| format.round(x));
                 Value::Constant(Constant {
                     format,
@@ -377,4 +385,18 @@ impl Evaluation<'_> {
             "a choice that is no activation; read is x above a number and softplus elsewhere",
         ))
     }
+}
+
+/// The slope of a hard sigmoid as an attribute holds it.
+const SIXTH: f64 = (1.0_f32 / 6.0) as f64;
+
+/// α x + β, held between 0 and 1.
+fn hard_sigmoid(all: &mut Expressions, x: Id, alpha: f64, beta: f64) -> Id {
+    if all.is_attribute(alpha, 1.0 / 6.0) && beta == 0.5 {
+        let made = all.activation(x, Activation::HardSigmoid);
+        let parts = format!("a slope of {alpha:?}");
+        return all.noted(made, &parts, &[(alpha, 1.0 / 6.0)]);
+    }
+    let inner = all.scaled(x, alpha, beta);
+    all.clip(inner, 0.0, 1.0)
 }
