@@ -7,8 +7,8 @@ use crate::error::{Error, Result};
 /// The activation of a layer, as files and the command line name it.
 ///
 /// It parses from its lower-case name, with its parameters in brackets where it has some:
-/// `leaky_relu(0.2)`, `elu(1.5)`, `clip(0:6)`. Without brackets they are the usual ones: 0.01, 1, and
-/// −1:1.
+/// `leaky_relu(0.2)`, `elu(1.5)`, `clip(0:6)`. Without brackets they are the usual ones: 0.01, 1,
+/// −1:1, and 0.044715 for `gelu_tanh`.
 /// `swish` is another name of `silu`.
 ///
 /// ```
@@ -34,8 +34,9 @@ pub enum Activation {
     Silu,
     /// z · Φ(z), Φ being the distribution function of the normal distribution (the error function).
     Gelu,
-    /// z/2 · (1 + tanh(√(2/π) (z + 0.044715 z³))), an approximation of [`Gelu`](Self::Gelu).
-    GeluTanh,
+    /// z/2 · (1 + tanh(√(2/π) (z + c z³))), an approximation of [`Gelu`](Self::Gelu), with the given c:
+    /// 0.044715, or that number as the format of a file holds it, from 0.0446 to 0.0448.
+    GeluTanh(f64),
     /// max(0, z).
     Relu,
     /// z above zero, the given slope times z below.
@@ -59,6 +60,12 @@ pub enum Activation {
     HardSwish,
 }
 
+/// The coefficient of the cube in the approximation of GELU (Hendrycks and Gimpel 2016, equation 2).
+pub(crate) const CUBIC: f64 = 0.044715;
+
+/// The coefficients that are this one as a file may round it; for others, errors are not known.
+pub(crate) const CUBICS: std::ops::RangeInclusive<f64> = 0.0446..=0.0448;
+
 /// The names, in the order in which messages list them, with the usual parameters.
 const NAMES: [(&str, Activation); 16] = [
     ("identity", Activation::Identity),
@@ -68,7 +75,7 @@ const NAMES: [(&str, Activation); 16] = [
     ("softplus", Activation::Softplus),
     ("silu", Activation::Silu),
     ("gelu", Activation::Gelu),
-    ("gelu_tanh", Activation::GeluTanh),
+    ("gelu_tanh", Activation::GeluTanh(CUBIC)),
     ("relu", Activation::Relu),
     ("leaky_relu", Activation::LeakyRelu(0.01)),
     ("elu", Activation::Elu(1.0)),
@@ -115,7 +122,7 @@ impl Activation {
             Self::Softplus => "softplus",
             Self::Silu => "silu",
             Self::Gelu => "gelu",
-            Self::GeluTanh => "gelu_tanh",
+            Self::GeluTanh(_) => "gelu_tanh",
             Self::Relu => "relu",
             Self::LeakyRelu(_) => "leaky_relu",
             Self::Elu(_) => "elu",
@@ -130,6 +137,7 @@ impl Activation {
     /// The same activation with other parameters; `None` where it does not have so many.
     fn with_parameters(self, parameters: &[f64]) -> Option<Self> {
         match (self, parameters) {
+            (Self::GeluTanh(_), &[cubic]) => Some(Self::GeluTanh(cubic)),
             (Self::LeakyRelu(_), &[slope]) => Some(Self::LeakyRelu(slope)),
             (Self::Elu(_), &[alpha]) => Some(Self::Elu(alpha)),
             (Self::Clip { .. }, &[low, high]) => Some(Self::Clip { low, high }),
@@ -137,10 +145,12 @@ impl Activation {
         }
     }
 
-    /// Its parameters: the slope of `leaky_relu`, the α of `elu`, the ends of `clip`.
+    /// Its parameters: the coefficient of the cube of `gelu_tanh`, the slope of `leaky_relu`, the α of `elu`, the ends of `clip`.
     pub(crate) fn parameters(self) -> Vec<f64> {
         match self {
-            Self::LeakyRelu(parameter) | Self::Elu(parameter) => vec![parameter],
+            Self::GeluTanh(parameter) | Self::LeakyRelu(parameter) | Self::Elu(parameter) => {
+                vec![parameter]
+            }
             Self::Clip { low, high } => vec![low, high],
             _ => Vec::new(),
         }
@@ -197,6 +207,14 @@ impl FromStr for Activation {
             Some(Self::Clip { low, high }) if low > high => Err(Error::refused(format!(
                 "the parameters of `clip` are `{parameters}`, wanted the smaller one first"
             ))),
+            Some(Self::GeluTanh(cubic)) if !CUBICS.contains(&cubic) => {
+                Err(Error::refused(format!(
+                    "the parameter of `gelu_tanh` is `{parameters}`, wanted 0.044715 or a rounding of it, \
+                 {} to {}",
+                    CUBICS.start(),
+                    CUBICS.end()
+                )))
+            }
             Some(activation) => Ok(activation),
             None => Err(Error::refused(match usual.parameters().len() {
                 0 => format!("the activation `{name}` has no parameter"),

@@ -690,7 +690,7 @@ fn curvature(activation: Activation, z: f64, reach: f64) -> (f64, f64) {
         // f″(0) = 2 σ′(0).
         Activation::Silu => 0.5,
         // f″(0) = 2 φ(0) for both.
-        Activation::Gelu | Activation::GeluTanh => 0.8,
+        Activation::Gelu | Activation::GeluTanh(_) => 0.8,
         // The largest is 0.6413 at z = -0.158; `curvatures_are_bounds` looks.
         Activation::Mish => 0.65,
         // f″(0-) = α, and λ α.

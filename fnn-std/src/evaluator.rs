@@ -65,7 +65,9 @@ impl Float for f64 {
 /// Value and Jacobian have, bit for bit, what [`fnn_core::Network`] computes from the same
 /// weights in the same order of accumulation: both run the same sums and the same activations. An
 /// `f64` model evaluated in `f32` has its weights rounded; an `f32` model evaluated in `f64` has them
-/// widened.
+/// widened. What the importer computed for an `f32` model, such as a reciprocal, is widened too: read
+/// the file for `f64` ([`import::Options::precision`](crate::import::Options::precision)) to have it
+/// computed in `f64`.
 ///
 /// It uses the widest vectors of the processor that it runs on, whatever the program was compiled
 /// for. A clone shares the weights and has scratch memory of its own: one clone for each thread.

@@ -601,7 +601,7 @@ fn name_of(activation: Activation) -> &'static str {
         Activation::Softplus => "Softplus",
         Activation::Silu => "Silu",
         Activation::Gelu => "Gelu",
-        Activation::GeluTanh => "GeluTanh",
+        Activation::GeluTanh(_) => "GeluTanh",
         Activation::Relu => "Relu",
         Activation::LeakyRelu(_) => "LeakyRelu",
         Activation::Elu(_) => "Elu",
@@ -619,6 +619,7 @@ fn activation<T: Float>(activation: Activation) -> String {
     let of = |x: f64| number(T::from_f64(x));
     match activation {
         Activation::LeakyRelu(slope) => format!("fnn_core::{name} {{ slope: {} }}", of(slope)),
+        Activation::GeluTanh(cubic) => format!("fnn_core::{name} {{ cubic: {} }}", of(cubic)),
         Activation::Elu(alpha) => format!("fnn_core::{name} {{ alpha: {} }}", of(alpha)),
         Activation::Clip { low, high } => {
             format!(

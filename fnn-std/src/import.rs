@@ -8,6 +8,16 @@
 //! | `.keras`, `.h5` | [Sequential and functional models](#keras) | the file |
 //! | JSON | every model, as `model.schema.json` in this package describes | the file |
 //!
+//! # f32 and f64
+//!
+//! A model is in the format of its file, or in f64 where [`Options::precision`] asks for it, as the
+//! commands do with `--precision f64`. Then f64 has the file's own numbers: whatever is computed while the
+//! file is read, such as the reciprocal of a divisor, the factors of a batch normalisation, or a product of
+//! constants, is computed and held in f64, and the constants of an activation that is written out in parts
+//! count as they are, 0.70710677 for 1/√2. Of a model in f32 these are rounded to f32, and constants that
+//! f32 cannot tell from those of an activation are taken for them. [`Model::notes`] says what was read as
+//! what, and what that may change.
+//!
 //! # ONNX
 //!
 //! The outputs are followed back to the inputs of the graph, so that other branches do not matter.
@@ -24,12 +34,15 @@
 //!   activation becomes part of the layer before it, neither of which rounds. Steps entry by entry
 //!   (scaling, batch normalisation) are an affine layer of their own, never folded into a matrix;
 //!   several in a row become one where no addend is scaled by it, which could cancel, calculated in
-//!   f64 and rounded to the format of the model, and [`Model::notes`] says so. A division by a constant is a product with its rounded reciprocal.
+//!   f64 and rounded to the format of the model, and [`Model::notes`] says so. A division by a constant is a
+//!   product with its rounded reciprocal.
 //! - A sum of what comes in and what is made of it is a residual layer; other sums and branches are a
 //!   concatenation and a dense layer that adds. What several branches share is computed in each.
 //! - Activations and layer normalisations that are written out in parts are known by what they
-//!   compute. Their constants may differ from the exact ones by the rounding of the file's format.
-//! - The model is in f64 if an input or a weight that takes part is, else in f32; attributes are
+//!   compute. Their constants may differ from the exact ones by the rounding of the file's format. One
+//!   threshold is not kept: where large x are taken as they are, and the others by their softplus, all are
+//!   taken by their softplus.
+//! - The file is in f64 if an input or a weight that takes part is, else in f32; attributes are
 //!   f32 and mean that value.
 //! - Of a file that [`export`](crate::export) wrote, and that no other program has changed since, the
 //!   layers are those that were written; its graph is not interpreted.

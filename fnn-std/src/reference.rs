@@ -191,11 +191,11 @@ pub fn activate(activation: Activation, z: f64) -> (f64, f64) {
             let density = 0.5 * FRAC_2_SQRT_PI * FRAC_1_SQRT_2 * (-0.5 * z * z).exp();
             product(z, (distribution, density))
         }
-        Activation::GeluTanh => {
+        Activation::GeluTanh(cubic) => {
             // 1/2 (1 + tanh u) = sigmoid(2u).
             let k = (2.0 / PI).sqrt();
-            let u = k * (z + 0.044715 * z.powi(3));
-            let du = k * (1.0 + 3.0 * 0.044715 * z * z);
+            let u = k * (z + cubic * z.powi(3));
+            let du = k * (1.0 + 3.0 * cubic * z * z);
             let slope = sigmoid(2.0 * u) * sigmoid(-2.0 * u);
             let slope = if slope == 0.0 { 0.0 } else { slope * 2.0 * du };
             product(z, (sigmoid(2.0 * u), slope))
@@ -376,13 +376,13 @@ mod tests {
             0.9992257217392351,
         ),
         (
-            Activation::GeluTanh,
+            Activation::GeluTanh(0.044715),
             -2.5,
             -0.015084266089998582,
             -0.037951576212666184,
         ),
         (
-            Activation::GeluTanh,
+            Activation::GeluTanh(0.044715),
             0.75,
             0.5799605551656203,
             0.9989382561374143,

@@ -191,7 +191,7 @@ macro_rules! chain {
 fn every_activation() {
     macro_rules! each {
         ($($T:ty, $precision:expr;)*) => {$(
-            each!($T, $precision, Identity, Mish, Tanh, Sigmoid, Softplus, Silu, Gelu, GeluTanh,
+            each!($T, $precision, Identity, Mish, Tanh, Sigmoid, Softplus, Silu, Gelu,
                 Relu, Selu, Softsign, HardSigmoid, HardSwish);
             for slope in [0.01, 0.3] {
                 let (f, name) = (LeakyRelu { slope: slope as $T }, Activation::LeakyRelu(slope));
@@ -200,6 +200,10 @@ fn every_activation() {
             for (low, high) in [(0.0, 0.3), (f64::NEG_INFINITY, 0.1)] {
                 let f = Clip { low: low as $T, high: high as $T };
                 let name = Activation::Clip { low, high };
+                check!($T, $precision, 5-7 f, name; 7-3 f, name);
+            }
+            for cubic in [0.044715, 0.044715_f32.into(), 0.0447] {
+                let (f, name) = (GeluTanh { cubic: cubic as $T }, Activation::GeluTanh(cubic));
                 check!($T, $precision, 5-7 f, name; 7-3 f, name);
             }
             for alpha in [1.0, 0.7] {

@@ -55,6 +55,44 @@ fn read(name: &str) -> Model {
     import::read(file(name), &Default::default()).unwrap()
 }
 
+/// Read for an evaluation in f64, a file gives what Keras makes of its numbers in f64, as
+/// `data/double.py` has it computed.
+#[test]
+fn a_file_read_for_f64_has_its_own_numbers() {
+    let mut files = 0;
+    for entry in fs::read_dir(file("")).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_name().unwrap().to_str().unwrap().to_owned();
+        let Some((stem, "keras" | "h5")) = name.split_once('.') else {
+            continue;
+        };
+        let Ok(wanted) = Rows::read(file(&format!("{stem}.y64.npy"))) else {
+            continue;
+        };
+        let options = import::Options {
+            precision: Some(Precision::F64),
+            ..Default::default()
+        };
+        let model = import::read(&path, &options).unwrap();
+        let mut evaluator = Evaluator::<f64>::new(&model).unwrap();
+        let mut value = vec![0.0; model.outputs()];
+        let largest = wanted
+            .iter()
+            .flatten()
+            .fold(0.0, |m: f64, y| m.max(y.abs()));
+        let x = Rows::read(file(&format!("{stem}.x.npy"))).unwrap();
+        for (x, wanted) in x.iter().zip(wanted.iter()) {
+            evaluator.value(x, &mut value).unwrap();
+            for (found, wanted) in value.iter().zip(wanted) {
+                let error = (found - wanted).abs() / largest;
+                assert!(error <= 1e-14, "{name}: {error:e}");
+            }
+        }
+        files += 1;
+    }
+    assert_eq!(files, 7);
+}
+
 /// Values with bounds of their errors, through these layers.
 fn through(layers: &[Layer], mut y: Vec<(f64, f64)>, u: f64) -> Vec<(f64, f64)> {
     for layer in layers {

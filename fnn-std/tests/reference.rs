@@ -171,8 +171,8 @@ fn activate(activation: Activation, z: Dual64) -> Dual64 {
             let half = libm::erf(z.re / 2f64.sqrt()) / 2.0;
             z * Dual64::new(0.5 + half, density * z.eps)
         }
-        Activation::GeluTanh => {
-            let u = (z + z.powi(3) * 0.044715) * (2.0 / std::f64::consts::PI).sqrt();
+        Activation::GeluTanh(cubic) => {
+            let u = (z + z.powi(3) * cubic) * (2.0 / std::f64::consts::PI).sqrt();
             z * 0.5 * (u.tanh() + 1.0)
         }
         Activation::Relu if z.re > 0.0 => z,

@@ -25,6 +25,10 @@ const TABLE: &str = "fnn-std/SUPPORT.md";
 /// Cases that are kept in the tree, for the tests that run without Python.
 const KEPT: &[&str] = &[
     "by_hand_normalised_inputs_and_outputs",
+    "by_hand_activation_Celu",
+    "by_hand_activation_HardSigmoid_of_PyTorch",
+    "by_hand_activation_HardSwish",
+    "by_hand_activation_Selu",
     "by_hand_float16",
     "by_hand_float64",
     "by_hand_two_inputs",
@@ -36,6 +40,9 @@ const KEPT: &[&str] = &[
     "by_hand_functions",
     "by_hand_clip_by_Min_and_Max",
     "written_out_GELU_of_PyTorch_between_layers",
+    "written_out_GELU_of_TensorFlow_between_layers",
+    "written_out_SiLU_with_factor_between_layers",
+    "written_out_hard_swish_as_x_HardSigmoid(x)_between_layers",
     "written_out_tanh_GELU_with_Pow_between_layers",
     "written_out_layer_normalisation_of_PyTorch",
     "written_out_layer_normalisation_of_TensorFlow",

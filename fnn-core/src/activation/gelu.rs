@@ -65,7 +65,7 @@ impl<T: Scalar> Activation<T> for Gelu {
 }
 
 /// The Gaussian error linear unit in the approximation with tanh, f(z) = z·(1 + tanh(y))/2 with
-/// y = √(2/π)·(z + 0.044715·z³).
+/// y = √(2/π)·(z + c·z³), where c is 0.044715 (Hendrycks and Gimpel 2016, equation 2).
 ///
 /// This is z·σ(2y) and f′(z) = σ(2y)·(1 + z·σ(−2y)·2y′), which crosses zero at z ≈ −0.7525. Ranges
 /// and limits are those of [`Gelu`].
@@ -76,14 +76,48 @@ impl<T: Scalar> Activation<T> for Gelu {
 /// cancel there.
 ///
 /// Cost: one exponential, one division and some 30 operations for 2y.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct GeluTanh;
+///
+/// ```
+/// use fnn_core::{Activation, GeluTanh};
+///
+/// assert_eq!(GeluTanh::default().value(1.0_f64), 0.8411919906082768);
+/// // The same function as an f32 holds its coefficient.
+/// let cubic = f64::from(0.044715_f32);
+/// assert_eq!(GeluTanh { cubic }.value(1.0), 0.8411919903692438);
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct GeluTanh<T> {
+    /// The coefficient c of z³: 0.044715, or that number as a shorter format holds it. The errors
+    /// above are those from 0.0446 to 0.0448; 0.044715 is exact, beyond the last place of T.
+    pub cubic: T,
+}
 
-impl<T: Scalar> Activation<T> for GeluTanh {
+impl<T: Scalar> Default for GeluTanh<T> {
+    /// That of the paper, with c = 0.044715.
+    fn default() -> Self {
+        Self {
+            cubic: T::constant(CUBIC),
+        }
+    }
+}
+
+/// The usual coefficient of z³.
+const CUBIC: f64 = 0.044715;
+
+impl<T: Scalar> Activation<T> for GeluTanh<T> {
     #[inline(always)]
     fn value_and_slope(self, z: T) -> (T, T) {
         let (k1_high, k1_low) = T::split(1.5957691216057308, -9.96930880911092e-17);
-        let (k3_high, k3_low) = T::split(0.07135481627260025, -6.175149918155315e-19);
+        let (k3_high, k3_low) = if self.cubic == T::constant(CUBIC) {
+            T::split(0.07135481627260025, -6.175149918155315e-19)
+        } else {
+            // k1·c, of which the product of the first parts is exact.
+            let c_high = self.cubic.high();
+            let product = k1_high * c_high;
+            let rest = k1_high * (self.cubic - c_high) + k1_low * self.cubic;
+            let high = (product + rest).high();
+            (high, (product - high) + rest)
+        };
         let (k1, k3) = (k1_high + k1_low, k3_high + k3_low);
         let a = z.abs().at_most(T::GELU_TANH_END);
 

@@ -72,7 +72,12 @@ pub(crate) fn subjects() -> Vec<Subject> {
         Subject::new("softplus", Softplus, Softplus, None),
         Subject::new("silu", Silu, Silu, Some((-2.5, 0.0))),
         Subject::new("gelu", Gelu, Gelu, Some((-1.5, 0.0))),
-        Subject::new("gelu_tanh", GeluTanh, GeluTanh, Some((-1.5, 0.0))),
+        Subject::new(
+            "gelu_tanh",
+            GeluTanh::default(),
+            GeluTanh::default(),
+            Some((-1.5, 0.0)),
+        ),
         Subject::new("elu(1)", Elu { alpha: 1.0 }, Elu { alpha: 1.0 }, None),
         Subject::new("elu(1.7)", Elu { alpha: 1.7 }, Elu { alpha: 1.7 }, None),
         Subject::new("selu", Selu, Selu, None),

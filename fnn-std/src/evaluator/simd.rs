@@ -370,6 +370,9 @@ where
                         let (low, high) = (T::from_f64(low), T::from_f64(high));
                         apply(fnn_core::Clip { low, high }, z, slope);
                     }
+                    Activation::GeluTanh(cubic) => {
+                        apply(fnn_core::GeluTanh { cubic: T::from_f64(cubic) }, z, slope);
+                    }
                     Activation::Elu(alpha) => {
                         apply(fnn_core::Elu { alpha: T::from_f64(alpha) }, z, slope);
                     }
@@ -384,7 +387,6 @@ where
             Softplus,
             Silu,
             Gelu,
-            GeluTanh,
             Relu,
             Selu,
             Softsign,

@@ -336,7 +336,7 @@ impl Writer {
             }
             Activation::Gelu if is_single => self.gelu(&x),
             Activation::Gelu => self.gelu_without_erf(&x),
-            Activation::GeluTanh => self.gelu_tanh(&x),
+            Activation::GeluTanh(cubic) => self.gelu_tanh(&x, cubic),
             Activation::LeakyRelu(slope) if is_single => {
                 let slope = self.float("alpha", slope)?;
                 self.node("LeakyRelu", &[&x], vec![slope])
@@ -449,10 +449,10 @@ impl Writer {
         self.operator("Sub", &[&above, &below])
     }
 
-    /// x (1 + tanh(√(2/π) (x + 0.044715 x³))) / 2.
-    fn gelu_tanh(&mut self, x: &str) -> Result<String> {
+    /// x (1 + tanh(√(2/π) (x + c x³))) / 2.
+    fn gelu_tanh(&mut self, x: &str, cubic: f64) -> Result<String> {
         let factor = self.number((2.0 / std::f64::consts::PI).sqrt())?;
-        let cubic = self.number(0.044715)?;
+        let cubic = self.number(cubic)?;
         let (one, half) = (self.number(1.0)?, self.number(0.5)?);
         let square = self.operator("Mul", &[x, x])?;
         let cube = self.operator("Mul", &[&square, x])?;

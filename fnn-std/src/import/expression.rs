@@ -13,7 +13,7 @@ use std::{
 };
 
 use crate::{
-    activation::Activation,
+    activation::{Activation, CUBIC, CUBICS},
     error::{Error, Result},
     model::Layer,
 };
@@ -828,7 +828,7 @@ impl Expressions {
     fn gelu_tanh(&self, x: Id, u: Id, c: f64) -> Option<Gated> {
         let k = (2.0 / PI).sqrt();
         let is_curve = |p: [f64; 4]| {
-            (p[0], p[2]) == (0.0, 0.0) && self.near(p[1], k) && self.near(p[3], 0.044715 * k)
+            (p[0], p[2]) == (0.0, 0.0) && self.near(p[1], k) && self.near(p[3], CUBIC * k)
         };
         let polynomials = self.polynomials(u).into_iter();
         let (y, multiple, p) = polynomials
@@ -836,11 +836,13 @@ impl Expressions {
             .find_map(|(y, p)| Some((y, self.multiple(x, y)?, p)))?;
         let parts = "x (1 + tanh(k (x + 0.044715 x^3))) / 2";
         let stretch = p[1] / k;
+        let found = p[3] / (k * stretch.powi(3));
+        let is_usual = self.same(found, CUBIC) || !CUBICS.contains(&found);
+        let cubic = if is_usual { CUBIC } else { found };
         Some(Gated {
             stretch,
-            // The cube remains: one stretch cannot make up for two constants.
-            constants: vec![(p[3], 0.044715 * k * stretch.powi(3))],
-            ..Gated::new(Activation::GeluTanh, y, 2.0 * multiple * c, parts)
+            constants: vec![(found, cubic)],
+            ..Gated::new(Activation::GeluTanh(cubic), y, 2.0 * multiple * c, parts)
         })
     }
 

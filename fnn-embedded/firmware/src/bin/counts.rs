@@ -155,8 +155,8 @@ macro_rules! each {
             "silu" Silu = Silu, Reverse: 5-12, 12-12, 12-3;
             "gelu" Gelu = Gelu, Forward: 6-24, 24-4;
             "gelu" Gelu = Gelu, Reverse: 5-12, 12-12, 12-3;
-            "gelu_tanh" GeluTanh = GeluTanh, Forward: 6-24, 24-4;
-            "gelu_tanh" GeluTanh = GeluTanh, Reverse: 5-12, 12-12, 12-3;
+            "gelu_tanh" GeluTanh<$T> = GeluTanh { cubic: 0.044715 }, Forward: 6-24, 24-4;
+            "gelu_tanh" GeluTanh<$T> = GeluTanh { cubic: 0.044715 }, Reverse: 5-12, 12-12, 12-3;
             "relu" Relu = Relu, Forward: 6-24, 24-4;
             "relu" Relu = Relu, Reverse: 5-12, 12-12, 12-3;
             "relu" Relu = Relu, Forward: 7-31, 31-9;

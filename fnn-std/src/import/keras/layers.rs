@@ -413,7 +413,7 @@ impl Call<'_> {
         ])
     }
 
-    /// γ (x − m) / √(v + ε) + β as s x + t with s = γ / √(v + ε), t = β − s m.
+    /// γ (x − m) / √(v + ε) + β as s x + t with s = γ / √(v + ε), t = β − s m; in f64 as s (x − m) + β.
     fn batch_normalization(&self, notes: &mut Vec<String>) -> Result<Vec<Layer>> {
         self.check_axis()?;
         let (scaled, centred) = (self.flag("scale", true), self.flag("center", true));
@@ -429,24 +429,35 @@ impl Call<'_> {
         let (gamma, beta) = (next(scaled, 1.0)?, next(centred, 0.0)?);
         let (mean, variance) = (next(true, 0.0)?, next(true, 1.0)?);
         let epsilon = self.number_of(&["epsilon"], 1e-3)?;
-        let exact: Vec<_> = gamma
+        let factors: Vec<_> = gamma
             .iter()
             .zip(&variance)
             .map(|(g, v)| g / (v + epsilon).sqrt())
             .collect();
+        let precision = self.precision();
+        if precision == Precision::F64 {
+            // A mean far from zero cancels before it is scaled, as in Keras.
+            notes.push(format!(
+                "the batch normalisation `{}` became two affine layers, less the mean and scaled, \
+                 which changes roundings alone",
+                self.name
+            ));
+            let less = mean.iter().map(|m| -m).collect();
+            let ones = vec![1.0; mean.len()];
+            return Ok(vec![self.affine(ones, less)?, self.affine(factors, beta)?]);
+        }
         let shift = beta
             .iter()
             .zip(&mean)
-            .zip(&exact)
+            .zip(&factors)
             .map(|((b, m), s)| b - s * m);
-        let precision = self.precision();
         notes.push(format!(
             "the batch normalisation `{}` became an affine layer, its factors and addends computed \
              in f64 and rounded to {precision}",
             self.name
         ));
         let shift = shift.map(|t| precision.round(t)).collect();
-        let scale = exact.iter().map(|&s| precision.round(s)).collect();
+        let scale = factors.iter().map(|&s| precision.round(s)).collect();
         Ok(vec![self.affine(scale, shift)?])
     }
 

@@ -309,7 +309,10 @@ fn scaling_becomes_affine_layers_and_says_so() {
     assert_eq!(file.kinds(), ["affine", "affine", "dense", "affine"]);
     assert_eq!(
         model.notes(),
-        ["the operator `Div` of node 1 `n` becomes a product with the rounded reciprocal"]
+        [
+            "the operator `Div` of node 1 `n` becomes a product with the rounded reciprocal, which \
+             changes the last place"
+        ]
     );
     let [Layer::Affine(less), Layer::Affine(divided), ..] = model.layers() else {
         panic!("{:?}", model.layers());

@@ -8,7 +8,7 @@ use super::{
     Call, Evaluation, Value, Vector, supported,
 };
 use crate::{
-    activation::Activation,
+    activation::{Activation, CUBIC},
     error::{Error, Result},
     import::expression::{Expressions, Id, uniform},
     reference,
@@ -76,7 +76,7 @@ impl Evaluation<'_> {
             "PRelu" => return self.prelu(&x, call.needed(1)?),
             "Gelu" => match &*call.text("approximate", "none") {
                 "none" => all.activation(x.id, Activation::Gelu),
-                "tanh" => all.activation(x.id, Activation::GeluTanh),
+                "tanh" => all.activation(x.id, Activation::GeluTanh(CUBIC)),
                 other => {
                     return Err(Error::refused(format!(
                         "`approximate` is `{other}`, wanted `none` or `tanh`"
@@ -250,7 +250,7 @@ impl Evaluation<'_> {
         if c.numbers.iter().any(|x| x.abs().log2().fract() != 0.0) {
             let place = &self.expressions.place.operator;
             self.notes.push(format!(
-                "{place} becomes a product with the rounded reciprocal"
+                "{place} becomes a product with the rounded reciprocal, which changes the last place"
             ));
         }
     }

@@ -127,16 +127,28 @@ impl Evaluation<'_> {
         sizes[1] = n;
         let channels = View::whole(&sizes).broadcast(&x.sizes)?;
         let factor = |i: usize| scale.numbers[i] / (variance.numbers[i] + epsilon).sqrt();
-        let factors = channels.places().map(factor).collect();
-        let shifts = channels
-            .places()
-            .map(|i| shift.numbers[i] - mean.numbers[i] * factor(i))
-            .collect();
+        let factors: Vec<f64> = channels.places().map(factor).collect();
+        let each = |number: &dyn Fn(usize) -> f64| channels.places().map(number).collect();
         let place = &self.expressions.place.operator;
-        self.notes.push(format!(
-            "{place} becomes an affine layer, its numbers rounded"
-        ));
-        let id = self.expressions.affine(x.id, factors, shifts);
+        let id = if self.is_double {
+            // As the standard has it: a mean far from zero cancels before it is scaled.
+            self.notes.push(format!(
+                "{place} becomes two affine layers, less the mean and scaled, which changes roundings \
+                 alone"
+            ));
+            let less = each(&|i| -mean.numbers[i]);
+            let ones = vec![1.0; factors.len()];
+            let id = self.expressions.affine(x.id, ones, less);
+            let shifts = each(&|i| shift.numbers[i]);
+            self.expressions.affine(id, factors, shifts)
+        } else {
+            self.notes.push(format!(
+                "{place} becomes one affine layer, its numbers rounded: where a mean is far from zero, \
+                 that loses as many places as its product with the factor has before the point"
+            ));
+            let shifts = each(&|i| shift.numbers[i] - mean.numbers[i] * factor(i));
+            self.expressions.affine(x.id, factors, shifts)
+        };
         Ok(vec![Value::Vector(Vector { id, ..x.clone() })])
     }
 
