@@ -146,8 +146,8 @@ struct Gated {
     parts: &'static str,
     /// How many times the activation's own the constant that multiplies the vector is.
     stretch: f64,
-    /// Further constants that are found, and those that the activation has.
-    constants: Vec<(f64, f64)>,
+    /// A further constant that is found, and the one that the activation has.
+    constant: (f64, f64),
 }
 
 impl Gated {
@@ -158,7 +158,7 @@ impl Gated {
             factor,
             parts,
             stretch: 1.0,
-            constants: Vec::new(),
+            constant: (1.0, 1.0),
         }
     }
 }
@@ -256,7 +256,10 @@ impl Expressions {
         let off = off.fold(0.0, f64::max);
         let change = match off <= 4.0 * f64::EPSILON {
             true => "which changes roundings alone".to_owned(),
-            false => format!("whose constants are up to {off:.0e} of themselves off"),
+            false => format!(
+                "which changes its constants by up to {off:.0e} of themselves (--precision f64 keeps \
+                 them)"
+            ),
         };
         let (operator, name) = (&self.place.operator, activation.name());
         let note = format!("{operator}: {parts} is read as {name}, {change}");
@@ -815,7 +818,8 @@ impl Expressions {
             let Some(gated) = found else { continue };
             let (of, q) = self.stretched(gated.of, gated.stretch);
             let made = self.activation(of, gated.activation);
-            let made = self.noted(made, gated.parts, &gated.constants);
+            let constants = [gated.constant, (gated.stretch / q, 1.0)];
+            let made = self.noted(made, gated.parts, &constants);
             // A factor that rounding left beside 1 is 1.
             let factor = gated.factor / q;
             let factor = if self.same(factor, 1.0) { 1.0 } else { factor };
@@ -841,7 +845,7 @@ impl Expressions {
         let cubic = if is_usual { CUBIC } else { found };
         Some(Gated {
             stretch,
-            constants: vec![(found, cubic)],
+            constant: (found, cubic),
             ..Gated::new(Activation::GeluTanh(cubic), y, 2.0 * multiple * c, parts)
         })
     }
