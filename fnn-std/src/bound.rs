@@ -17,7 +17,7 @@
 //! with weights, and of cotangents with tangents where both meet, with 0 for b.
 //!
 //! **Values.** ŷ is f(ẑ) with the error of the activation itself, a · u · max(|f|, 1/8), a being
-//! what is said of it, and f moves by at most sup |f′| e(z) between z and ẑ:
+//! what is said of it and zero for the identity and relu, and f moves by at most sup |f′| e(z) between z and ẑ:
 //!
 //! e(y) = a · u · max(|f|, 1/8) + (|f′| + M e(z) + jump) e(z),
 //!
@@ -28,7 +28,10 @@
 //!
 //! **Scaling.** ŝ = f̂′ t̂ rounded: e(s) = u |f̂′ t̂| + e(f′) |t̂| + |f′| e(t) + η.
 //!
-//! **Affine layers.** z = s x + t is a sum with one product, and the slope is f′ s, rounded.
+//! **Affine layers.** z = s x + t is a product and one addition, which rounds what is left after the
+//! terms have cancelled and not the terms: e(z) = u |ŝ x̂| + u |ẑ| + e(t) + |s| e(x) + e(s) |x̂| + η,
+//! without the first term where ŝ is a power of two. So a mean that is far larger than the spread, and
+//! is subtracted first, does not make the bound wide. The slope is f′ s, rounded.
 //!
 //! **Layer normalisation.** The errors go through its formulas operation by operation: that of a
 //! product as above, of a root e(a) / √a, of an inverse e(σ) / (σ (σ − e(σ))), each with a rounding of
@@ -176,19 +179,38 @@ impl Arithmetic {
         left.iter().map(row).collect()
     }
 
+    /// s x + t.
+    fn shifted(self, (s, e_s): Number, (x, e_x): Number, (t, e_t): Number) -> Number {
+        let u = self.unit();
+        let z = s * x + t;
+        let x_hat = x.abs() + e_x;
+        let is_power_of_two = e_s == 0.0 && s.is_normal() && s.to_bits() << 12 == 0;
+        let product = if is_power_of_two {
+            0.0
+        } else {
+            u * (s.abs() + e_s) * x_hat
+        };
+        let moved = e_t + s.abs() * e_x + e_s * x_hat + product + self.smallest();
+        (z, moved + u * (z.abs() + moved))
+    }
+
     /// The value of an activation and its slope at a sum.
     fn activated(self, activation: Activation, (z, e_z): Number) -> (Number, Number) {
         let (f, slope) = reference::activate(activation, z);
         let (second, jump) = curvature(activation, z, 2.0 * e_z);
         let moved = second * e_z + jump;
-        let own = self.activations * self.unit();
+        let own = match activation {
+            // They round nothing.
+            Activation::Identity | Activation::Relu => 0.0,
+            _ => self.activations * self.unit(),
+        };
         (
             (f, own * f.abs().max(0.125) + (slope.abs() + moved) * e_z),
             (slope, own * slope.abs().max(0.5) + moved),
         )
     }
 
-    /// Those of many; the sums are put down.
+    /// Those of many; what the activations are taken at is added to `sums`.
     fn activate(
         self,
         activation: Activation,
@@ -196,7 +218,7 @@ impl Arithmetic {
         sums: &mut Vec<Sum>,
     ) -> (Vec<Number>, Vec<Number>) {
         z.map(|z| {
-            sums.push((activation, z.0));
+            sums.push(Sum::new(Some(activation), z));
             self.activated(activation, z)
         })
         .unzip()
@@ -233,7 +255,7 @@ impl Arithmetic {
             Layer::Affine(affine) => {
                 let factors = affine.scale().iter().zip(affine.shift());
                 let entries = x.iter().zip(factors).map(|(&x, (&scale, &shift))| {
-                    self.sum(self.given(shift), [(self.given(scale), x)].into_iter())
+                    self.shifted(self.given(scale), x, self.given(shift))
                 });
                 let (y, mut slopes) = self.activate(affine.activation(), entries, sums);
                 for (slope, &scale) in slopes.iter_mut().zip(affine.scale()) {
@@ -243,6 +265,7 @@ impl Arithmetic {
             }
             Layer::LayerNorm(norm) => {
                 let (factor, normalised) = self.normalise(norm, &x);
+                sums.extend(normalised.iter().map(|&n| Sum::new(None, n)));
                 let factors = norm.scale().iter().zip(norm.shift());
                 let entries = normalised.iter().zip(factors);
                 let entries = entries.map(|(&n, (&scale, &shift))| {
@@ -251,6 +274,8 @@ impl Arithmetic {
                 (entries.collect(), Point::Normalised(factor, normalised))
             }
             Layer::Softmax(_) => {
+                let largest = x.iter().map(|x| x.0).fold(f64::NEG_INFINITY, f64::max);
+                sums.extend(x.iter().map(|&(x, e)| Sum::new(None, (x - largest, e))));
                 let y = self.softmax(&x);
                 (y.clone(), Point::Softmax(y))
             }
@@ -536,8 +561,63 @@ type Number = (f64, f64);
 /// Row by row.
 type Matrix = Vec<Vec<Number>>;
 
-/// An activation and where it is taken.
-type Sum = (Activation, f64);
+/// What a function that is not a sum of products is taken at.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Sum {
+    /// The activation of a neuron; `None` is an entry of a layer normalisation or of a softmax.
+    activation: Option<Activation>,
+    z: f64,
+    error: f64,
+}
+
+impl Sum {
+    fn new(activation: Option<Activation>, (z, error): Number) -> Self {
+        Self {
+            activation,
+            z,
+            error,
+        }
+    }
+
+    fn kinks(self) -> impl Iterator<Item = f64> {
+        let kinks = self.activation.map_or([None; 2], kinks);
+        kinks.into_iter().flatten()
+    }
+
+    /// How many kinks are below it.
+    pub(crate) fn side(self) -> i8 {
+        self.kinks().map(|kink| i8::from(self.z > kink)).sum()
+    }
+
+    /// Whether the function is a straight line between its kinks.
+    pub(crate) fn is_straight(self) -> bool {
+        self.activation
+            .is_some_and(|activation| curvature(activation, self.z, 0.0).0 == 0.0)
+    }
+
+    /// How far it may move: half the way to a kink, and where the function is curved this share of the
+    /// scale that it changes on, which is 1 + |z|, since all of them become straight far from zero.
+    pub(crate) fn room(self, share: f64) -> f64 {
+        let curved = match self.is_straight() {
+            true => f64::INFINITY,
+            false => share * (1.0 + self.z.abs()),
+        };
+        let ways = self.kinks().map(|kink| (self.z - kink).abs() / 2.0);
+        ways.fold(curved, f64::min)
+    }
+
+    /// How far it is from another one.
+    pub(crate) fn distance(self, other: Self) -> f64 {
+        (self.z - other.z).abs()
+    }
+
+    /// Whether rounding may put it on the other side of a step in a slope.
+    fn is_at_kink(self) -> bool {
+        let reach = 2.0 * self.error;
+        self.activation
+            .is_some_and(|activation| curvature(activation, self.z, reach).1 > 0.0)
+    }
+}
 
 /// What the derivative of a layer is made of.
 enum Point {
@@ -630,26 +710,35 @@ pub fn value_bound(model: &Model, x: &[f64], arithmetic: Arithmetic) -> Result<V
     Ok(errors(&value))
 }
 
-/// For each neuron with a kink, or with a step in its curvature, on which side of it the sum is at
-/// `x`, those inside composite layers too. Where two inputs have the same sides the model is smooth
-/// between them, unless a sum turns back in between.
+/// For each neuron, how many kinks, or steps in its curvature, are below its sum at `x`, those inside
+/// composite layers too. Where two inputs have the same sides the model is smooth between them, unless
+/// a sum turns back in between.
 ///
 /// # Errors
 /// As [`bound`].
 pub fn sides(model: &Model, x: &[f64]) -> Result<Vec<i8>> {
+    let (_, sums) = sampled(model, x)?;
+    Ok(sums.into_iter().map(Sum::side).collect())
+}
+
+/// The bound for the value of the [`mod@reference`], and what its functions are taken at.
+///
+/// # Errors
+/// As [`bound`].
+pub(crate) fn sampled(model: &Model, x: &[f64]) -> Result<(Vec<f64>, Vec<Sum>)> {
     let mut sums = Vec::new();
-    evaluated(model, x, Arithmetic::of_reference(), &mut sums)?;
-    let side = |(activation, z): Sum| match activation {
-        Activation::Relu
-        | Activation::LeakyRelu(_)
-        | Activation::Elu(_)
-        | Activation::Selu
-        | Activation::Softsign => i8::from(z > 0.0),
-        Activation::Clip { low, high } => i8::from(z > high) - i8::from(z < low),
-        Activation::HardSigmoid | Activation::HardSwish => i8::from(z > 3.0) - i8::from(z < -3.0),
-        _ => 0,
-    };
-    Ok(sums.into_iter().map(side).collect())
+    let (value, _) = evaluated(model, x, Arithmetic::of_reference(), &mut sums)?;
+    Ok((errors(&value), sums))
+}
+
+/// Whether rounding may put a sum on the other side of a kink, so that a Jacobian is another one.
+///
+/// # Errors
+/// As [`bound`].
+pub(crate) fn is_at_kink(model: &Model, x: &[f64], arithmetic: Arithmetic) -> Result<bool> {
+    let mut sums = Vec::new();
+    evaluated(model, x, arithmetic, &mut sums)?;
+    Ok(sums.into_iter().any(Sum::is_at_kink))
 }
 
 /// The errors, one per cent larger.
@@ -673,6 +762,20 @@ fn evaluated(
     }
     let x = x.iter().map(|&x| arithmetic.given(x)).collect();
     Ok(arithmetic.chain(model.layers(), x, sums))
+}
+
+/// Where f or one of its derivatives up to the third has a step.
+fn kinks(activation: Activation) -> [Option<f64>; 2] {
+    match activation {
+        Activation::Relu
+        | Activation::LeakyRelu(_)
+        | Activation::Elu(_)
+        | Activation::Selu
+        | Activation::Softsign => [Some(0.0), None],
+        Activation::Clip { low, high } => [Some(low), Some(high)],
+        Activation::HardSigmoid | Activation::HardSwish => [Some(-3.0), Some(3.0)],
+        _ => [None; 2],
+    }
 }
 
 /// A bound of |f″|, and the step of f′ at a kink that is closer to z than `reach`.

@@ -3,7 +3,7 @@
 use std::{fmt::Write as _, io::Write as _, path::Path};
 
 use crate::{
-    check::{FRAMEWORK_ERROR, Report, TYPICAL, short},
+    check::{DECIDES, FRAMEWORK_ERROR, Report, TYPICAL, Verdict, percent, short},
     error::Result,
     figure::{Figure, Kind},
     file::Draft,
@@ -29,7 +29,7 @@ pub fn write(report: &Report, path: &Path) -> Result<()> {
 pub fn page(report: &Report) -> Result<String> {
     let model = &report.model;
     let file = model.source().map_or("a model", |source| &source.file);
-    let verdict = if report.passed() { "PASS" } else { "FAIL" };
+    let verdict = report.verdict();
     let mut page = String::new();
     let sizes: Vec<_> = model.sizes().iter().map(usize::to_string).collect();
     let _ = write!(
@@ -38,10 +38,11 @@ pub fn page(report: &Report) -> Result<String> {
          <meta name=\"viewport\" content=\"width=device-width\">\n\
          <link rel=\"icon\" href=\"data:,\">\n\
          <title>{verdict}: {name}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n\
-         <h1>{name} <span class=\"{verdict}\">{verdict}</span></h1>\n\
+         <h1>{name} <span class=\"{class}\">{verdict}</span></h1>\n\
          <p>{sizes}, {parameters} parameters. {rows} rows, {source}; evaluated in {precision}, order \
          of accumulation {order}.</p>\n",
         name = escaped(file),
+        class = class(verdict),
         sizes = sizes.join(" → "),
         parameters = model.parameters(),
         rows = report.inputs.len(),
@@ -49,30 +50,35 @@ pub fn page(report: &Report) -> Result<String> {
         precision = report.precision,
         order = report.order,
     );
-    if !model.notes().is_empty() {
+    for sentences in [&report.reservations(), model.notes()] {
+        if sentences.is_empty() {
+            continue;
+        }
         page += "<ul>\n";
-        for note in model.notes() {
-            let _ = writeln!(page, "<li>{}</li>", escaped(note));
+        for sentence in sentences {
+            let _ = writeln!(page, "<li>{}</li>", escaped(sentence));
         }
         page += "</ul>\n";
     }
     page += "<table>\n<thead><tr><th></th><th>compared with</th><th>numbers</th><th>left out</th>\
-             <th>most ulp</th><th>worst: share of what is allowed, where, how far</th></tr></thead>\n\
+             <th>undecided</th><th>most ulp</th><th>worst: share of what is allowed, where, how far</th></tr></thead>\n\
              <tbody>\n";
     for comparison in &report.comparisons {
-        let verdict = if comparison.passed() { "PASS" } else { "FAIL" };
+        let verdict = comparison.verdict();
         let worst = match &comparison.worst {
             Some(worst) if worst.share > 0.0 => escaped(&report.place(worst)),
             Some(_) => "equal".to_owned(),
-            None => "nothing to compare".to_owned(),
+            None => "nothing decides".to_owned(),
         };
         let _ = writeln!(
             page,
-            "<tr><td class=\"{verdict}\">{verdict}</td><td>{}</td><td class=\"n\">{}</td>\
-             <td class=\"n\">{}</td><td class=\"n\">{}</td><td>{worst}</td></tr>",
+            "<tr><td class=\"{}\">{verdict}</td><td>{}</td><td class=\"n\">{}</td>\
+             <td class=\"n\">{}</td><td class=\"n\">{}</td><td class=\"n\">{}</td><td>{worst}</td></tr>",
+            class(verdict),
             escaped(&comparison.name),
             comparison.compared,
             comparison.left_out,
+            comparison.undecided,
             short(comparison.largest_ulps),
         );
     }
@@ -83,8 +89,10 @@ pub fn page(report: &Report) -> Result<String> {
          follows from an error analysis: what rounding may do on both sides, for central differences \
          what truncation may do, and for the framework's numbers activations that are off by up to \
          {FRAMEWORK_ERROR} half ulp, but no more than {TYPICAL} times what f32 is typically off \
-         here.</p>",
-        report.precision
+         here. Of differences and the framework's Jacobian a number is undecided where more than {} of \
+         the largest effect on its output is allowed: it proves nothing.</p>",
+        report.precision,
+        percent(DECIDES),
     );
     for kind in Kind::ALL {
         let figure = Figure::new(kind, report)?;
@@ -106,10 +114,19 @@ h1{font-size:1.5rem}\
 table{border-collapse:collapse;font-size:13px;width:100%}\
 th,td{text-align:left;padding:.25rem .5rem;border-bottom:1px solid #ddd;vertical-align:top}\
 .n{text-align:right;white-space:nowrap}\
-.PASS{color:#00713f}.FAIL{color:#b00020;font-weight:bold}\
+.pass{color:#00713f}.undecided{color:#8a5a00;font-weight:bold}.fail{color:#b00020;font-weight:bold}\
 .note,figcaption{color:#555;font-size:13px}\
 figure{margin:2.2rem 0;break-inside:avoid}\
 svg{max-width:100%;height:auto}";
+
+/// The class of the style.
+fn class(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::Pass | Verdict::InPart => "pass",
+        Verdict::Undecided => "undecided",
+        Verdict::Fail => "fail",
+    }
+}
 
 /// Text in which nothing is markup.
 fn escaped(text: &str) -> String {

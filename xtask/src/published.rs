@@ -281,7 +281,7 @@ fn shape(layers: &[BTreeMap<&str, &str>]) -> String {
 /// The largest distance of a comparison, in ulp, as the report has it.
 fn distance(report: &str, comparison: &str) -> Result<f64> {
     let line = report.lines().find_map(|line| line.split_once(comparison));
-    line.and_then(|(_, rest)| rest.split_whitespace().nth(2)?.parse().ok())
+    line.and_then(|(_, rest)| rest.split_whitespace().nth(3)?.parse().ok())
         .ok_or_else(|| format!("`fnn check` reports no {comparison}"))
 }
 
@@ -318,7 +318,7 @@ mod tests {
 
     #[test]
     fn distance_is_the_most_ulp() {
-        let report = "7 rows\npass  value, framework's output  21  0  3.50  0.8 % of it\n";
+        let report = "7 rows\npass  value, framework's output  21  0  0  3.50  0.8 % of it\n";
         assert_eq!(distance(report, "value, framework's output"), Ok(3.5));
         assert!(distance(report, "Jacobian, framework's").is_err());
         assert_eq!(rows(report), "7");

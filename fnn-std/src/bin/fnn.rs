@@ -119,7 +119,9 @@ enum Command {
     /// central differences, every order of accumulation and the other number format.
     ///
     /// Passes where each distance is within what rounding may do on both sides; the exit status is 1
-    /// where one is not.
+    /// where one is not (FAIL), and where neither the framework's Jacobian nor central differences can
+    /// decide whether the Jacobian is right (UNDECIDED). PASS in part: they decide some derivatives,
+    /// and the report says how many they do not.
     Check {
         #[command(flatten)]
         model: ModelFile,
