@@ -10,6 +10,7 @@ mod firmware;
 mod fuzz;
 mod image;
 mod install;
+mod mutations;
 mod panics;
 mod published;
 mod size;
@@ -74,6 +75,12 @@ const TASKS: &[Task] = &[
         options: fuzz::OPTIONS,
         summary: "the parsers of files on made-up bytes, 60 seconds each unless told",
         run: fuzz::task,
+    },
+    Task {
+        name: "mutations",
+        options: "",
+        summary: "put faults into Jacobians and see which `fnn check` notices; writes the table of them",
+        run: mutations::task,
     },
     Task {
         name: "firmware",
