@@ -4,6 +4,7 @@ mod csv;
 pub(crate) mod npy;
 
 use std::{
+    collections::HashSet,
     fs::File,
     io::{self, Cursor, Read, Write},
     path::{Path, PathBuf},
@@ -51,7 +52,16 @@ impl Rows {
     /// A file that cannot be read, is damaged, or holds something else. Never panics, and takes
     /// memory only in proportion to the file.
     pub fn read(path: impl AsRef<Path>) -> Result<Self> {
-        let mut reader = Reader::open(path)?;
+        Self::read_with(path, None)
+    }
+
+    /// As [`read`](Self::read), told whether the first line is a header, as
+    /// [`Reader::open_with`] takes it.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn read_with(path: impl AsRef<Path>, header: Option<bool>) -> Result<Self> {
+        let mut reader = Reader::open_with(path, header)?;
         let mut rows = Self {
             columns: reader.columns(),
             numbers: Vec::new(),
@@ -73,7 +83,7 @@ impl Rows {
             array.read(array.rows(), &mut numbers)?;
             (array.columns(), None)
         } else {
-            let mut table = csv::Table::open(file)?;
+            let mut table = csv::Table::open(file, csv::Known::Header(None))?;
             table.read(table.rows(), &mut numbers)?;
             (table.columns(), table.names().map(<[_]>::to_vec))
         };
@@ -88,7 +98,8 @@ impl Rows {
     ///
     /// # Errors
     /// Another number of columns than the model has inputs; names of columns that are not those
-    /// of the model's inputs, where both have names.
+    /// of the model's inputs, where both have names. Names that count entries, `x[0]`, `x[1]` and so
+    /// on, which importers make up, are no names that columns must have.
     pub fn for_model(self, model: &Model) -> Result<Self> {
         check_columns(model, self.len(), self.columns, self.names.as_deref())?;
         Ok(self)
@@ -137,23 +148,39 @@ impl Reader {
     /// first line may hold names.
     ///
     /// # Errors
-    /// A file that cannot be read, is damaged, or holds something else. Never panics.
+    /// A file that cannot be read, is damaged, or holds something else; a first line like `0,1,2`,
+    /// which may number the columns or be a row. Never panics.
     pub fn open(path: impl AsRef<Path>) -> Result<Self> {
-        Self::open_as(path.as_ref(), None)
+        Self::open_with(path, None)
+    }
+
+    /// As [`open`](Self::open), told whether the first line of a text file is a header and no row:
+    /// names, or numbers of the columns, which are left aside.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open), but for what is told.
+    pub fn open_with(path: impl AsRef<Path>, header: Option<bool>) -> Result<Self> {
+        Self::open_as(path.as_ref(), header, None)
     }
 
     /// What was computed for so many rows of inputs, an array of the shape `row` for each: `[outputs]`,
     /// or of a Jacobian `[outputs, inputs]`, whose numbers may also lie in one axis. A single row may
     /// be without the axis of rows, and single outputs without that of outputs. No other shape is
-    /// taken, since its numbers would be those of other places.
+    /// taken, since its numbers would be those of other places. `names` are those of the outputs, where
+    /// they are known, and are compared with a header as [`Rows::for_model`] does for inputs.
     ///
     /// # Errors
-    /// As [`open`](Self::open); and an array of another shape.
-    pub fn open_results(path: impl AsRef<Path>, rows: usize, row: &[usize]) -> Result<Self> {
-        Self::open_as(path.as_ref(), Some(Results { rows, row }))
+    /// As [`open`](Self::open); and an array of another shape, or one with other names.
+    pub fn open_results(
+        path: impl AsRef<Path>,
+        rows: usize,
+        row: &[usize],
+        names: Option<&[String]>,
+    ) -> Result<Self> {
+        Self::open_as(path.as_ref(), None, Some(Results { rows, row, names }))
     }
 
-    fn open_as(path: &Path, wanted: Option<Results<'_>>) -> Result<Self> {
+    fn open_as(path: &Path, header: Option<bool>, wanted: Option<Results<'_>>) -> Result<Self> {
         let (mut file, length) = file::open(path)?;
         let is_named_npy = path
             .extension()
@@ -164,8 +191,14 @@ impl Reader {
                 if is_named_npy || is_npy {
                     npy::Array::open(file, length, wanted).map(Source::Npy)
                 } else {
-                    let table = csv::Table::open(file)?;
-                    wanted.map_or(Ok(()), |w| w.check_table(table.rows(), table.columns()))?;
+                    let known =
+                        wanted.map(|wanted| csv::Known::Shape(wanted.rows, wanted.columns()));
+                    let table =
+                        csv::Table::open(file, known.unwrap_or(csv::Known::Header(header)))?;
+                    if let Some(wanted) = wanted {
+                        wanted.check_table(table.rows(), table.columns())?;
+                        check_names("output", table.names(), wanted.names)?;
+                    }
                     Ok(Source::Csv(table))
                 }
             });
@@ -240,6 +273,7 @@ struct Results<'r> {
     rows: usize,
     /// That of each row: [outputs], or [outputs, inputs].
     row: &'r [usize],
+    names: Option<&'r [String]>,
 }
 
 impl Results<'_> {
@@ -325,19 +359,57 @@ fn check_columns(
             error
         });
     }
-    if let (Some(found), Some(wanted)) = (names, model.input_names())
-        && let Some(at) = found
-            .iter()
-            .zip(wanted)
-            .position(|(found, wanted)| found != wanted)
-    {
-        return Err(Error::refused(format!(
-            "found `{}` as the name of column {at}, wanted the model's input `{}`",
-            found[at], wanted[at]
-        ))
-        .with_help("put the columns into the model's order, or leave their names out"));
-    }
-    Ok(())
+    check_names("input", names, model.input_names())
+}
+
+/// Makes sure that a header does not say that the columns are others than the model's inputs or
+/// outputs, which `what` says.
+///
+/// A name that the model states must be in the header. One that only counts the entries of a tensor,
+/// which the program made up or might have, need not; but it may not be at another's place.
+fn check_names(what: &str, found: Option<&[String]>, wanted: Option<&[String]>) -> Result<()> {
+    let (Some(found), Some(wanted)) = (found, wanted) else {
+        return Ok(());
+    };
+    let known: HashSet<&String> = wanted.iter().collect();
+    let is_wrong = |at: usize| {
+        found[at] != wanted[at] && (!is_counted(wanted, at) || known.contains(&found[at]))
+    };
+    let Some(at) = (0..found.len().min(wanted.len())).find(|&at| is_wrong(at)) else {
+        return Ok(());
+    };
+    let error = Error::refused(format!(
+        "found `{}` as the name of column {at}, wanted the model's {what} `{}`",
+        found[at], wanted[at]
+    ));
+    let order = csv::beginning(wanted.iter().map(String::as_str));
+    let error = error.with_help(format!("the columns in the model's order: {order}"));
+    Err(match known.contains(&found[at]) {
+        true => error,
+        false => error.with_help("if they are in this order, remove the line of names"),
+    })
+}
+
+/// Whether name `at` only counts the entries of a tensor, `x[0]`, `x[1]` and so on, as importers do
+/// where a file names no entries.
+fn is_counted(names: &[String], at: usize) -> bool {
+    let split = |name: &str| -> Option<(String, usize)> {
+        let (tensor, number) = name.strip_suffix(']')?.rsplit_once('[')?;
+        Some((tensor.to_owned(), number.parse().ok()?))
+    };
+    let Some((tensor, number)) = split(&names[at]) else {
+        return false;
+    };
+    let Some(first) = at.checked_sub(number) else {
+        return false;
+    };
+    let has = |k: usize| {
+        names
+            .get(first + k)
+            .is_some_and(|name| *name == format!("{tensor}[{k}]"))
+    };
+    // A tensor of a single entry gives it its name as it is.
+    (0..=number).all(has) && (number > 0 || has(1))
 }
 
 /// An array that is written to a file as it is computed, one sample after the other.
@@ -433,7 +505,7 @@ mod tests {
             let numbers: Vec<f64> = (0..shape.iter().product()).map(|n| n as f64).collect();
             writer.write(&numbers).unwrap();
             writer.finish().unwrap();
-            Reader::open_results(&path, rows, row)
+            Reader::open_results(&path, rows, row, None)
         };
         let error = |shape: &[usize], rows, row: &[usize]| {
             let error = open(shape, rows, row).unwrap_err();
@@ -499,13 +571,50 @@ mod tests {
 
         let path = folder.path().join("a.csv");
         std::fs::write(&path, "1,2\n3,4\n5,6\n").unwrap();
-        let error = Reader::open_results(&path, 2, &[1, 3]).unwrap_err();
+        let error = Reader::open_results(&path, 2, &[1, 3], None).unwrap_err();
         assert!(
             error
                 .to_string()
                 .ends_with("found the shape [3, 2], wanted [2, 3]: rows, outputs · inputs")
         );
         assert_eq!(error.help().collect::<Vec<_>>(), [instead("array.T")]);
+    }
+
+    #[test]
+    fn names_that_only_count_are_not_asked_for() {
+        let check = |found: &str, wanted: &str| {
+            let list = |names: &str| names.split(',').map(str::to_owned).collect::<Vec<_>>();
+            check_names("input", Some(&list(found)), Some(&list(wanted)))
+                .map_err(|e| format!("{e}; {}", e.help().collect::<Vec<_>>().join("; ")))
+        };
+        let model = "x[0],x[1],u,v[0],v[1]";
+        check(model, model).unwrap();
+        check("px,py,u,vx,vy", model).unwrap();
+        check("px,x[1],u,v[0],vy", model).unwrap();
+        assert_eq!(
+            check("px,py,w,vx,vy", model).unwrap_err(),
+            "found `w` as the name of column 2, wanted the model's input `u`; the columns in the \
+             model's order: x[0],x[1],u,v[0],v[1]; if they are in this order, remove the line of names"
+        );
+        // In another order, whatever made the names.
+        for found in [
+            "u,px,py,vx,vy",
+            "x[1],x[0],u,v[0],v[1]",
+            "px,x[0],u,v[0],v[1]",
+        ] {
+            let error = check(found, model).unwrap_err();
+            assert!(!error.contains("remove"), "{error}");
+        }
+        // Of these nothing is a count that an importer makes up.
+        for model in [
+            "x[1],x[0]",
+            "x[0],y[0]",
+            "x[0],x[2]",
+            "x[0],x[01]",
+            "x[0],x[1",
+        ] {
+            assert!(check("a,b", model).is_err(), "{model}");
+        }
     }
 
     #[test]

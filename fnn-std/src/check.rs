@@ -99,6 +99,8 @@ pub const ROWS: usize = 256;
 pub struct Options {
     /// The file of inputs, `.npy` or `.csv`; without one they are drawn.
     pub input: Option<PathBuf>,
+    /// Whether the first line of a `.csv` of inputs is a header; told from the line by default.
+    pub header: Option<bool>,
     /// The framework's outputs for these inputs: [rows, outputs].
     pub output: Option<PathBuf>,
     /// The framework's Jacobians: [rows, outputs, inputs], or [rows, outputs · inputs].
@@ -347,7 +349,7 @@ pub fn run_with(model: &Path, options: &Options, source: &Source<'_>) -> Result<
     let precision = options.precision.unwrap_or(model.precision());
     let (origin, inputs, rows, total) = match &options.input {
         Some(path) => {
-            let all = Rows::read(path)?;
+            let all = Rows::read_with(path, options.header)?;
             let all = all.for_model(&model).map_err(|e| e.in_file(path))?;
             let rows = spread(all.len(), wanted);
             let inputs = rows.iter().filter_map(|&row| all.get(row));
@@ -375,14 +377,14 @@ pub fn run_with(model: &Path, options: &Options, source: &Source<'_>) -> Result<
     if rows.is_empty() {
         return Err(Error::refused("there is no row to check"));
     }
-    let given = |path: &Option<PathBuf>, row: &[usize]| {
+    let given = |path: &Option<PathBuf>, row: &[usize], names: Option<&[String]>| {
         let table = path
             .as_ref()
-            .map(|path| Given::read(path, total, row, &rows));
+            .map(|path| Given::read(path, total, row, names, &rows));
         table.transpose()
     };
-    let output = given(&options.output, &[model.outputs()])?;
-    let jacobian = given(&options.jacobian, &[model.outputs(), model.inputs()])?;
+    let output = given(&options.output, &[model.outputs()], model.output_names())?;
+    let jacobian = given(&options.jacobian, &[model.outputs(), model.inputs()], None)?;
     let data = Data {
         model: &model,
         source,
@@ -477,9 +479,15 @@ struct Given {
 
 impl Given {
     /// The rows with these numbers of the array at `path`, which has `total` of them of the shape
-    /// `row` each.
-    fn read(path: &Path, total: usize, row: &[usize], rows: &[usize]) -> Result<Self> {
-        let mut reader = Reader::open_results(path, total, row)?;
+    /// `row` each, with these names where it has a header.
+    fn read(
+        path: &Path,
+        total: usize,
+        row: &[usize],
+        names: Option<&[String]>,
+        rows: &[usize],
+    ) -> Result<Self> {
+        let mut reader = Reader::open_results(path, total, row, names)?;
         let columns = reader.columns();
         let mut numbers = Vec::new();
         reader.read(usize::MAX, &mut numbers)?;

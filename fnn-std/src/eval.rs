@@ -21,6 +21,8 @@ use crate::{
 pub struct Options {
     /// The file of inputs, `.npy` or `.csv`: [rows, inputs], or one dimension for one row.
     pub input: PathBuf,
+    /// Whether the first line of a `.csv` of inputs is a header; told from the line by default.
+    pub header: Option<bool>,
     /// Where the outputs go, `.npy` or `.csv`: [rows, outputs].
     pub output: Option<PathBuf>,
     /// Where the Jacobians go: `.npy` with the shape [rows, outputs, inputs], or `.csv` with one
@@ -85,7 +87,7 @@ pub fn run(
         &[options.output.as_deref(), options.jacobian.as_deref()],
     )?;
     let model = import::read(model, &options.import.for_evaluation(options.precision))?;
-    let rows = Reader::open(&options.input)?.for_model(&model)?;
+    let rows = Reader::open_with(&options.input, options.header)?.for_model(&model)?;
     match options.precision.unwrap_or(model.precision()) {
         Precision::F32 => evaluate::<f32>(&model, rows, options, progress),
         Precision::F64 => evaluate::<f64>(&model, rows, options, progress),

@@ -60,6 +60,8 @@ pub struct Options {
     /// the middle of the ranges that the model states and numbers in them, or zero and numbers
     /// between -1 and 1.
     pub input: Option<PathBuf>,
+    /// Whether the first line of a `.csv` of inputs is a header; told from the line by default.
+    pub header: Option<bool>,
     /// How many records the module holds, [`RECORDS`] by default; fewer where there are fewer
     /// inputs.
     pub records: Option<usize>,
@@ -115,7 +117,7 @@ impl Options {
         let mut new = Module::new(model);
         if let Some(input) = &self.input {
             new = new
-                .inputs(Rows::read(input)?)
+                .inputs(Rows::read_with(input, self.header)?)
                 .map_err(|e| e.in_file(input))?;
         }
         if let Some(records) = self.records {

@@ -187,7 +187,7 @@ fn a_module_without_records_is_not_made_from_no_rows() {
 #[test]
 fn eval_prints_the_first_rows_only() {
     let desk = Desk::new();
-    desk.write("many.csv", "1,2,3\n".repeat(1000));
+    desk.write("many.csv", "3,1,2\n".repeat(1000));
     let text = desk.runs("eval m.safetensors --input many.csv");
     assert!(text.ends_with("\n997 more rows are not shown; --output and --jacobian write all\n"));
     assert!(text.starts_with("row 0\n") && text.contains("\nrow 2\n"));
@@ -331,8 +331,8 @@ fn eval_takes_memory_that_does_not_grow_with_the_rows() {
     let length = fs::metadata(desk.path("y.npy")).unwrap().len();
     assert!(length > 8 * many && length < 8 * many + 1000);
 
-    desk.write("few.csv", "1,2,3\n".repeat(150_000));
-    desk.write("many.csv", "1,2,3\n".repeat(600_000));
+    desk.write("few.csv", "3,1,2\n".repeat(150_000));
+    desk.write("many.csv", "3,1,2\n".repeat(600_000));
     let few = peak_of(&desk, "eval m.safetensors --input few.csv --output y.npy");
     let peak = peak_of(&desk, "eval m.safetensors --input many.csv --output y.npy");
     assert!(0 < few && peak < few + 2_000, "{few} kB and {peak} kB");
@@ -472,10 +472,10 @@ fn eval_refuses_in_one_line() {
     desk.write("cut.safetensors", &file[..file.len() - 1]);
     desk.write("empty.safetensors", "");
     desk.write("text.safetensors", "weights, many");
-    desk.write("two.csv", "1,2\n");
+    desk.write("two.csv", "2,1\n");
     desk.write("swapped.csv", "a,c,b\n1,2,3\n");
-    desk.write("ragged.csv", "1,2,3\n1,2\n");
-    desk.write("words.csv", "1,2,3\n1,two,3\n");
+    desk.write("ragged.csv", "3,1,2\n1,2\n");
+    desk.write("words.csv", "3,1,2\n1,two,3\n");
     desk.write("integers.npy", npy_file("<i8", "False", "(3,)", &[0; 24]));
     desk.write("cut.npy", npy_file("<f8", "False", "(2, 3)", &[0; 47]));
     desk.write("cube.npy", npy_file("<f4", "False", "(1, 1, 3)", &[0; 12]));
@@ -576,6 +576,101 @@ fn eval_refuses_in_one_line() {
             "{arguments}: {lines:?}"
         );
     }
+}
+
+/// Programs write the numbers of columns above them, which also may be a row.
+#[test]
+fn a_header_of_numbers_is_never_read_as_a_row() {
+    let desk = Desk::new();
+    desk.write("n.csv", "0,1,2\n0.5,-1,2\n1,2,3\n");
+    for command in [
+        "eval m.safetensors --input n.csv --output y.npy",
+        "check m.safetensors --input n.csv",
+        "plot m.safetensors --kind path --input n.csv f.svg",
+        "generate m.safetensors --module m.rs --input n.csv",
+        "generate m.safetensors --crate policy --input n.csv",
+    ] {
+        assert_eq!(
+            desk.fails(command),
+            [
+                "error: `n.csv`: found `0,1,2` in line 1, which may number the columns or be a row of \
+                 inputs, wanted to know which",
+                "help: if it numbers the columns: --header yes",
+                "help: if it is a row of inputs: --header no"
+            ]
+        );
+        for said in ["yes", "no"] {
+            assert!(
+                desk.run(&format!("{command} --header {said}"))
+                    .status
+                    .success()
+            );
+        }
+    }
+    let eval = |options: &str| {
+        desk.runs(&format!(
+            "eval m.safetensors --output y.npy --input {options}"
+        ));
+        fs::read(desk.path("y.npy")).unwrap()
+    };
+    assert_eq!(eval("n.csv --header yes"), eval("x.csv"));
+    desk.write("rows.csv", "a,b,c\n0,1,2\n0.5,-1,2\n1,2,3\n");
+    assert_eq!(eval("n.csv --header no"), eval("rows.csv"));
+
+    // Of results it is known how many rows there are.
+    desk.runs("eval m.safetensors --input x.csv --output y.csv");
+    let rows = fs::read_to_string(desk.path("y.csv")).unwrap();
+    for header in ["0,1", "1,2", "y,z"] {
+        desk.write("y.csv", format!("{header}\n{rows}"));
+        let text = desk.runs("check m.safetensors --input x.csv --output y.csv");
+        assert!(text.ends_with("\nPASS\n"), "{header}: {text}");
+    }
+    desk.write("y.csv", format!("z,y\n{rows}"));
+    assert_eq!(
+        desk.fails("check m.safetensors --input x.csv --output y.csv"),
+        [
+            "error: `y.csv`: found `z` as the name of column 0, wanted the model's output `y`",
+            "help: the columns in the model's order: y,z"
+        ]
+    );
+}
+
+/// ONNX names tensors, not their entries, whatever format the model is written to.
+#[test]
+fn names_that_were_made_up_are_not_asked_of_columns() {
+    let desk = Desk::new();
+    desk.write("named.csv", "px,py,theta\n0.5,-1,2\n");
+    desk.write("turned.csv", "x[1],x[0],x[2]\n0.5,-1,2\n");
+    let json = |names: &str| {
+        let rest =
+            "\"version\":1,\"precision\":\"f32\",\"layers\":[{\"dense\":{\"weight\":[[1,2,3]]}}]";
+        format!("{{\"inputs\":{names},{rest}}}")
+    };
+    desk.write("bare.json", json("null"));
+    desk.runs("convert bare.json named.onnx");
+    let bytes = fs::read(desk.path("named.onnx")).unwrap();
+    // Without what fnn writes beside the graph.
+    let key = bytes.windows(5).rposition(|b| b == b"\x0a\x03fnn").unwrap();
+    desk.write(
+        "m.onnx",
+        [&bytes[..key + 2], b"gnu", &bytes[key + 5..]].concat(),
+    );
+    for to in ["m.json", "n.onnx", "n.safetensors"] {
+        desk.run(&format!("convert m.onnx {to}"));
+    }
+    for model in ["m.onnx", "m.json", "n.onnx", "n.safetensors"] {
+        let text = desk.runs(&format!("inspect {model}"));
+        assert!(text.contains("x[2]"), "{text}");
+        desk.runs(&format!("eval {model} --input named.csv"));
+        let lines = desk.fails(&format!("eval {model} --input turned.csv"));
+        assert_eq!(
+            lines[1..],
+            ["help: the columns in the model's order: x[0],x[1],x[2]"]
+        );
+    }
+    desk.write("stated.json", json("[\"a\",\"b\",\"c\"]"));
+    let lines = desk.fails("eval stated.json --input named.csv");
+    assert!(lines[0].ends_with("found `px` as the name of column 0, wanted the model's input `a`"));
 }
 
 /// A `.npy` file with these bytes as its numbers.
@@ -785,7 +880,7 @@ fn generate_writes_a_module() {
     let module = fs::read_to_string(desk.path("p.rs")).unwrap();
     assert!(module.contains("pub static RECORDS: [fnn_core::Record<f64, 3, 2>; 16]"));
 
-    desk.write("nan.csv", "1,2,3\nnan,1,2\n");
+    desk.write("nan.csv", "3,1,2\nnan,1,2\n");
     let output = desk.run("generate m.safetensors --module p.rs --input nan.csv");
     assert!(output.status.success());
     assert_eq!(
@@ -793,7 +888,7 @@ fn generate_writes_a_module() {
         "row 1 of the inputs is not recorded: it gives numbers that are not finite\n"
     );
 
-    desk.write("two.csv", "1,2\n");
+    desk.write("two.csv", "2,1\n");
     let lines = desk.fails("generate m.safetensors --module p.rs --input two.csv");
     assert!(lines[0].starts_with("error: `two.csv`: found rows of 2 numbers, wanted 3"));
     desk.fails("generate m.safetensors --module nowhere/p.rs");

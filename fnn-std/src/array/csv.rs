@@ -20,26 +20,51 @@ pub(super) struct Table<R> {
     record: StringRecord,
 }
 
+/// What is known of the first line of a table before it is looked at.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Known {
+    /// Whether it is a header, if somebody said so.
+    Header(Option<bool>),
+    /// How many rows and columns the table has.
+    Shape(usize, usize),
+}
+
 impl<R: Read + Seek> Table<R> {
     /// The table in a file, which is read once to know how many rows it has, and again for the
     /// numbers.
-    pub(super) fn open(file: R) -> Result<Self> {
+    ///
+    /// Programs write `0,1,2,3` above columns without names, and a row of inputs may be just that.
+    /// A first line that may be either is refused unless what is `known` decides.
+    pub(super) fn open(file: R, known: Known) -> Result<Self> {
         let mut reader = start(file)?;
-        let (mut columns, mut rows, mut names) = (0, 0, None);
-        let mut record = StringRecord::new();
-        while next(&mut reader, &mut record)? {
-            if columns == 0 && record.iter().all(is_name) {
-                names = Some(record.iter().map(str::to_owned).collect());
-            } else {
-                rows += 1;
-            }
-            columns = record.len();
-        }
-        if columns == 0 {
+        let (mut first, mut record) = (StringRecord::new(), StringRecord::new());
+        if !next(&mut reader, &mut first)? {
             return Err(Error::refused("the file is empty, wanted a row of numbers"));
         }
-        let mut reader = start(reader.into_inner())?;
-        if names.is_some() {
+        let (mut lines, mut has_integers) = (1, false);
+        while next(&mut reader, &mut record)? {
+            lines += 1;
+            has_integers = has_integers || record.iter().any(is_integer);
+        }
+        let (file, is_quoted) = first_is_quoted(reader.into_inner())?;
+        let is_header = match known {
+            Known::Header(Some(said)) => said,
+            _ if has_names(&first) || is_quoted && is_row(&first) => true,
+            _ if !may_number_columns(&first, lines > 1 && !has_integers) => false,
+            Known::Shape(rows, columns) => first.len() == columns && lines == rows + 1,
+            Known::Header(None) => return Err(undecided(&first)),
+        };
+        if let Some(at) = first.iter().position(str::is_empty).filter(|_| is_header) {
+            return Err(Error::refused(format!(
+                "found no name of column {at} in line 1, wanted one of each or no line of names"
+            ))
+            .with_help("if it is the index of pandas: table.to_csv(file, index=False)"));
+        }
+        let mut reader = start(file)?;
+        let (columns, rows) = (first.len(), lines - usize::from(is_header));
+        let names =
+            (is_header && !is_row(&first)).then(|| first.iter().map(str::to_owned).collect());
+        if is_header {
             next(&mut reader, &mut record)?;
         }
         Ok(Self {
@@ -72,8 +97,13 @@ impl<R: Read + Seek> Table<R> {
             for field in &self.record {
                 let number = field.parse().map_err(|_| {
                     let line = self.record.position().map_or(0, csv::Position::line);
-                    Error::refused(format!("found `{field}` in line {line}, wanted a number"))
-                        .with_help("numbers are separated by commas, one input a line")
+                    let found = format!("found `{field}` in line {line}, wanted a number");
+                    let error = Error::refused(found)
+                        .with_help("numbers are separated by commas, one input a line");
+                    match line {
+                        1 => error.with_help("if this line is a header: --header yes"),
+                        _ => error,
+                    }
                 })?;
                 numbers.push(number);
             }
@@ -85,10 +115,14 @@ impl<R: Read + Seek> Table<R> {
 /// A reader at the first line.
 fn start<R: Read + Seek>(mut file: R) -> Result<Reader<R>> {
     file.rewind().map_err(Error::cannot_read)?;
-    Ok(ReaderBuilder::new()
-        .has_headers(false)
-        .trim(Trim::All)
-        .from_reader(file))
+    Ok(options().from_reader(file))
+}
+
+/// How lines are taken apart.
+fn options() -> ReaderBuilder {
+    let mut options = ReaderBuilder::new();
+    options.has_headers(false).trim(Trim::All);
+    options
 }
 
 /// Reads the next line into `record`, if there is one.
@@ -96,6 +130,72 @@ fn next<R: Read>(reader: &mut Reader<R>, record: &mut StringRecord) -> Result<bo
     reader
         .read_record(record)
         .map_err(|e| Error::refused(format!("the text is not a table of numbers: {e}")))
+}
+
+/// Whether the first line is in quotes and the second one is not: programs that quote names do not
+/// quote numbers.
+fn first_is_quoted<R: Read + Seek>(mut file: R) -> Result<(R, bool)> {
+    file.rewind().map_err(Error::cannot_read)?;
+    let mut raw = options().quoting(false).flexible(true).from_reader(file);
+    let mut record = StringRecord::new();
+    let mut is_quoted = || -> Result<bool> {
+        let is_there = next(&mut raw, &mut record)?;
+        Ok(is_there && record.iter().all(|field| field.starts_with('"')))
+    };
+    let is_quoted = is_quoted()? && !is_quoted()?;
+    Ok((raw.into_inner(), is_quoted))
+}
+
+/// Whether a first line holds names, some of which may be missing.
+fn has_names(record: &StringRecord) -> bool {
+    let mut named = record.iter().filter(|field| !field.is_empty()).peekable();
+    named.peek().is_some() && named.all(is_name)
+}
+
+/// Whether all fields are numbers.
+fn is_row(record: &StringRecord) -> bool {
+    record.iter().all(|field| field.parse::<f64>().is_ok())
+}
+
+/// Whether a field is written as a whole number, without sign and point.
+fn is_integer(field: &str) -> bool {
+    !field.is_empty() && field.bytes().all(|b| b.is_ascii_digit())
+}
+
+/// Whether the numbers in a first line may be those of columns: they count from 0 or 1, however they
+/// are written; or they are whole numbers in ascending order `above_fractions` alone, as what is left
+/// of such a count, years or wavelengths are. That a single column begins with `0.0` says nothing.
+fn may_number_columns(first: &StringRecord, above_fractions: bool) -> bool {
+    let numbers: Option<Vec<f64>> = first.iter().map(|field| field.parse().ok()).collect();
+    let Some(numbers) = numbers else {
+        return false;
+    };
+    let counts = |from: usize| numbers.iter().zip(from..).all(|(&x, k)| x == k as f64);
+    let are_integers = first.iter().all(is_integer);
+    let is_count = (counts(0) || counts(1)) && (are_integers || numbers.len() > 1);
+    let ascends = numbers.len() > 1 && numbers.is_sorted_by(|a, b| a < b);
+    is_count || are_integers && ascends && above_fractions
+}
+
+/// The first items of a line, separated by commas.
+pub(super) fn beginning<'i>(items: impl Iterator<Item = &'i str>) -> String {
+    let mut shown: Vec<_> = items.take(SHOWN + 1).collect();
+    if let Some(last) = shown.get_mut(SHOWN) {
+        *last = "…";
+    }
+    shown.join(",")
+}
+
+/// Items of a line in a message.
+const SHOWN: usize = 8;
+
+fn undecided(first: &StringRecord) -> Error {
+    Error::refused(format!(
+        "found `{}` in line 1, which may number the columns or be a row of inputs, wanted to know which",
+        beginning(first.iter())
+    ))
+    .with_help("if it numbers the columns: --header yes")
+    .with_help("if it is a row of inputs: --header no")
 }
 
 /// Whether the field of a first line is a name and no number that was mistyped, nor several fields
@@ -126,7 +226,11 @@ mod tests {
 
     /// The numbers and the names in the file with these bytes.
     fn parse(bytes: &[u8]) -> Result<(Vec<f64>, Option<Vec<String>>)> {
-        let mut table = Table::open(Cursor::new(bytes))?;
+        parse_as(bytes, Known::Header(None))
+    }
+
+    fn parse_as(bytes: &[u8], known: Known) -> Result<(Vec<f64>, Option<Vec<String>>)> {
+        let mut table = Table::open(Cursor::new(bytes), known)?;
         let mut numbers = Vec::new();
         // One row at a time.
         for _ in 0..table.rows() {
@@ -152,7 +256,7 @@ mod tests {
     fn others_are_refused() {
         let error = |text: &[u8]| parse(text).unwrap_err().to_string();
         assert_eq!(error(b""), "the file is empty, wanted a row of numbers");
-        assert_eq!(error(b"1,2\n3,x\n"), "found `x` in line 2, wanted a number");
+        assert_eq!(error(b"2,1\n3,x\n"), "found `x` in line 2, wanted a number");
         assert_eq!(
             error(b"0.5x\n1\n"),
             "found `0.5x` in line 1, wanted a number"
@@ -163,7 +267,113 @@ mod tests {
         );
         assert_eq!(error(b",\n1,2\n"), "found `` in line 1, wanted a number");
         assert_eq!(error(b"1,y\n"), "found `y` in line 1, wanted a number");
-        assert!(error(b"1,2\n3\n").starts_with("the text is not a table of numbers: "));
-        assert!(error(b"1,2\n\xff,3\n").starts_with("the text is not a table of numbers: "));
+        assert_eq!(
+            error(b",x,y\n0,0.5,2\n"),
+            "found no name of column 0 in line 1, wanted one of each or no line of names"
+        );
+        assert!(error(b"2,1\n3\n").starts_with("the text is not a table of numbers: "));
+        assert!(error(b"2,1\n\xff,3\n").starts_with("the text is not a table of numbers: "));
+    }
+
+    #[test]
+    fn numbers_of_columns_are_never_read_as_a_row() {
+        for text in [
+            "0,1,2,3\n0.1,0.2,0.3,0.4\n1,2,3,4\n",
+            "0,1,2\n5,3,2\n",
+            "0, 1\r\n0.5,0.25\r\n",
+            "1,2,3\n0.5,-1,2\n",
+            "0.0,1.0\n0.5,0.25\n",
+            "\"0\",\"1\"\n\"0.5\",\"7\"\n",
+            "0,1,2\n",
+            "0\n0.5\n",
+            "1\n0.5\n",
+            "\u{feff}0,1\n0.5,7\n",
+            // A column was dropped; wavelengths.
+            "0,2,3\n0.5,0.25,1.5\n",
+            "400,410\n0.5,1e-3\n",
+        ] {
+            let error = parse(text.as_bytes()).unwrap_err();
+            assert!(
+                error.to_string().contains("may number the columns"),
+                "{text}: {error}"
+            );
+            let help: Vec<_> = error.help().collect();
+            assert_eq!(
+                help,
+                [
+                    "if it numbers the columns: --header yes",
+                    "if it is a row of inputs: --header no"
+                ]
+            );
+            // Both remedies work, and say different things.
+            let lines = text.lines().count();
+            for (said, rows) in [(true, lines - 1), (false, lines)] {
+                let (numbers, names) =
+                    parse_as(text.as_bytes(), Known::Header(Some(said))).unwrap();
+                let columns = text.lines().next().unwrap().split(',').count();
+                assert_eq!((numbers.len(), names), (rows * columns, None), "{text}");
+            }
+        }
+        assert_eq!(
+            parse(b"0,1,2,3,4,5,6,7,8\n").unwrap_err().to_string(),
+            "found `0,1,2,3,4,5,6,7,\u{2026}` in line 1, which may number the columns or be a row of inputs, \
+             wanted to know which"
+        );
+    }
+
+    #[test]
+    fn rows_that_number_nothing_are_rows() {
+        for text in [
+            "0,0\n0.5,0.25\n",
+            "1,0\n0.5,0.25\n",
+            "-1,0\n0.5,0.25\n",
+            "0.0\n0.1\n",
+            "2\n0.1\n",
+            "0,5\n0.1,3\n",
+            "0.5,1\n0.1,3.5\n",
+            "\"3\",\"1\"\n\"0.5\",\"7\"\n",
+        ] {
+            let rows = text.lines().count();
+            let columns = text.lines().next().unwrap().split(',').count();
+            let (numbers, names) = parse(text.as_bytes()).unwrap();
+            assert_eq!((numbers.len(), names), (rows * columns, None), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_quoted_alone_is_a_header() {
+        let (numbers, names) = parse(b"\"3\",\"1\"\n0.5,7\n").unwrap();
+        assert_eq!((numbers, names), (vec![0.5, 7.0], None));
+    }
+
+    #[test]
+    fn so_many_rows_as_are_wanted_decide() {
+        let rows = |text: &str, rows| {
+            parse_as(text.as_bytes(), Known::Shape(rows, 2))
+                .unwrap()
+                .0
+                .len()
+        };
+        assert_eq!(rows("0,1\n0.5,7\n", 1), 2);
+        assert_eq!(rows("0,1\n0.5,7\n", 2), 4);
+        // A row too many is no header.
+        assert_eq!(rows("4,1\n0.5,7\n", 1), 4);
+    }
+
+    #[test]
+    fn a_header_of_any_kind_is_taken_where_it_is_said_to_be_one() {
+        let (numbers, names) = parse_as(b"0,target\n1,2\n", Known::Header(Some(true))).unwrap();
+        assert_eq!(
+            (numbers, names.unwrap()),
+            (vec![1.0, 2.0], vec!["0".into(), "target".into()])
+        );
+        let error = parse(b"0,target\n1,2\n").unwrap_err();
+        assert!(
+            error
+                .help()
+                .any(|line| line == "if this line is a header: --header yes")
+        );
+        let error = parse_as(b"a,b\n1,2\n", Known::Header(Some(false))).unwrap_err();
+        assert_eq!(error.to_string(), "found `a` in line 1, wanted a number");
     }
 }

@@ -50,6 +50,15 @@ impl ModelFile {
     }
 }
 
+/// How a file of inputs is read.
+#[derive(Args)]
+struct Table {
+    /// Whether the first line of a .csv of inputs is a header, yes or no [default: told from the
+    /// line; refused where it may number the columns or be a row].
+    #[arg(long, value_name = "yes|no", value_parser = yes_or_no, requires = "input")]
+    header: Option<bool>,
+}
+
 /// How it is evaluated.
 #[derive(Args)]
 struct Arithmetic {
@@ -68,6 +77,8 @@ struct Points {
     /// The inputs, .npy or .csv, one a row [default: drawn from the ranges that the model states].
     #[arg(long, value_name = "X")]
     input: Option<PathBuf>,
+    #[command(flatten)]
+    table: Table,
     /// The framework's outputs for these inputs: [rows, outputs].
     #[arg(long, value_name = "Y", requires = "input")]
     output: Option<PathBuf>,
@@ -92,6 +103,8 @@ enum Command {
         /// The inputs, .npy or .csv: one a row, or an array of one dimension for a single one.
         #[arg(long, value_name = "X")]
         input: PathBuf,
+        #[command(flatten)]
+        table: Table,
         /// Write the outputs here, .npy or .csv: [rows, outputs].
         #[arg(long, value_name = "Y")]
         output: Option<PathBuf>,
@@ -169,6 +182,8 @@ enum Command {
         /// Record evaluations for these inputs, .npy or .csv [default: zero and arbitrary ones].
         #[arg(long, value_name = "X")]
         input: Option<PathBuf>,
+        #[command(flatten)]
+        table: Table,
         /// How many evaluations to record.
         #[arg(long, value_name = "N", default_value_t = generate::RECORDS)]
         records: usize,
@@ -251,6 +266,7 @@ fn run(command: Command) -> Result<(), Failure> {
         Command::Eval {
             model,
             input,
+            table: Table { header },
             output,
             jacobian,
             arithmetic: Arithmetic { precision, order },
@@ -258,6 +274,7 @@ fn run(command: Command) -> Result<(), Failure> {
         } => {
             let options = eval::Options {
                 input,
+                header,
                 output,
                 jacobian,
                 precision,
@@ -321,11 +338,13 @@ fn run(command: Command) -> Result<(), Failure> {
             folder,
             fnn_core,
             input,
+            table: Table { header },
             records,
             arithmetic: Arithmetic { precision, order },
         } => {
             let options = generate::Options {
                 input,
+                header,
                 records: Some(records),
                 precision,
                 order,
@@ -357,6 +376,7 @@ fn check_options(
 ) -> Result<check::Options, Error> {
     Ok(check::Options {
         input: points.input,
+        header: points.table.header,
         output: points.output,
         ranges: points.range,
         rows: Some(points.rows),
@@ -386,6 +406,14 @@ fn range(text: &str) -> Result<Range<f64>, String> {
         .split_once(':')
         .and_then(|(low, high)| Some(low.trim().parse().ok()?..high.trim().parse().ok()?));
     numbers.ok_or_else(|| "wanted two numbers, LOW:HIGH".to_owned())
+}
+
+fn yes_or_no(text: &str) -> Result<bool, String> {
+    match text {
+        "yes" => Ok(true),
+        "no" => Ok(false),
+        _ => Err("wanted yes or no".to_owned()),
+    }
 }
 
 /// How many threads, which is no fewer than one.
