@@ -419,6 +419,9 @@ pub(crate) struct Writer {
     format: Format,
 }
 
+/// What the name of an array's file may end in.
+pub(crate) const ENDINGS: &[&str] = &["npy", "csv"];
+
 #[derive(Debug, Clone, Copy)]
 enum Format {
     Npy,
@@ -429,16 +432,9 @@ impl Writer {
     /// Starts an array with the given shape, the number of samples first; the name of the file
     /// says its format. As `.csv` it gets one line for each sample.
     pub(crate) fn new(path: &Path, shape: &[usize], precision: Precision) -> Result<Self> {
-        let extension = path.extension().map(|e| e.to_ascii_lowercase());
-        let format = match extension.as_ref().and_then(|e| e.to_str()) {
-            Some("npy") => Format::Npy,
-            Some("csv") => Format::Csv,
-            _ => {
-                return Err(Error::refused(
-                    "the name does not say a format, wanted one that ends in .npy or .csv",
-                )
-                .in_file(path));
-            }
+        let format = match file::ending(path, ENDINGS)? {
+            "npy" => Format::Npy,
+            _ => Format::Csv,
         };
         let mut draft = Draft::new(path)?;
         if let Format::Npy = format {
@@ -622,7 +618,7 @@ mod tests {
         let error = Writer::new(Path::new("a.txt"), &[1], Precision::F32).unwrap_err();
         assert_eq!(
             error.to_string(),
-            "`a.txt`: the name does not say a format, wanted one that ends in .npy or .csv"
+            "`a.txt`: found a name that ends in `.txt`, wanted one that ends in .npy or .csv"
         );
     }
 }

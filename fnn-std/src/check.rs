@@ -343,6 +343,9 @@ pub fn run_with(model: &Path, options: &Options, source: &Source<'_>) -> Result<
         &[&read[..], &[Some(model)]].concat(),
         &[options.report.as_deref()],
     )?;
+    if let Some(report) = &options.report {
+        file::ending(report, html::ENDINGS)?;
+    }
     let path = model;
     let model = import::read(path, &options.import.for_evaluation(options.precision))?;
     let wanted = options.rows.unwrap_or(ROWS);

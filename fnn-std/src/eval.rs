@@ -8,7 +8,7 @@ use std::{
 };
 
 use crate::{
-    array::{Reader, Writer},
+    array::{self, Reader, Writer},
     error::{Error, Result},
     evaluator::{Evaluator, Float},
     file, import,
@@ -86,6 +86,9 @@ pub fn run(
         &[Some(model), Some(&options.input)],
         &[options.output.as_deref(), options.jacobian.as_deref()],
     )?;
+    for path in [&options.output, &options.jacobian].into_iter().flatten() {
+        file::ending(path, array::ENDINGS)?;
+    }
     let model = import::read(model, &options.import.for_evaluation(options.precision))?;
     let rows = Reader::open_with(&options.input, options.header)?.for_model(&model)?;
     match options.precision.unwrap_or(model.precision()) {

@@ -33,7 +33,7 @@ use std::{io::Write, path::Path};
 
 pub(crate) use self::onnx::Outline;
 use crate::{
-    error::{Error, Result},
+    error::Result,
     file::{self, Draft},
     import, json,
     model::Model,
@@ -89,15 +89,11 @@ pub fn write(model: &Model, path: impl AsRef<Path>) -> Result<()> {
 }
 
 fn format(path: &Path) -> Result<Format> {
-    let extension = path.extension().unwrap_or_default().to_ascii_lowercase();
-    match extension.to_str() {
-        Some("json") => Ok(Format::Json),
-        Some("onnx") => Ok(Format::Onnx),
-        Some("safetensors") => Ok(Format::Safetensors),
-        _ => Err(Error::refused(
-            "the name does not say a format that is written, wanted one that ends in .json, \
-             .onnx or .safetensors",
-        )
-        .in_file(path)),
-    }
+    Ok(
+        match file::ending(path, &["json", "onnx", "safetensors"])? {
+            "json" => Format::Json,
+            "onnx" => Format::Onnx,
+            _ => Format::Safetensors,
+        },
+    )
 }

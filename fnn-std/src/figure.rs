@@ -13,7 +13,7 @@ use crate::{
     check::{Report, short},
     error::{Error, Result},
     evaluator::{Evaluator, Float},
-    file::Draft,
+    file::{self, Draft},
     model::Precision,
 };
 
@@ -182,26 +182,22 @@ impl Figure {
     /// # Errors
     /// Another name, or a file that cannot be written.
     pub fn write(&self, path: &Path) -> Result<()> {
-        let extension = path.extension().map(|e| e.to_ascii_lowercase());
         let png;
-        let bytes = match extension.as_ref().and_then(|e| e.to_str()) {
-            Some("svg") => self.svg.as_bytes(),
-            Some("png") => {
+        let bytes = match file::ending(path, ENDINGS)? {
+            "png" => {
                 png = self.png(2.0)?;
                 &png
             }
-            _ => {
-                return Err(Error::refused(
-                    "the name does not say a format, wanted one that ends in .svg or .png",
-                )
-                .in_file(path));
-            }
+            _ => self.svg.as_bytes(),
         };
         let mut draft = Draft::new(path)?;
         draft.write_all(bytes).map_err(|e| draft.cannot_write(e))?;
         draft.finish()
     }
 }
+
+/// What the name of a figure's file may end in.
+pub(crate) const ENDINGS: &[&str] = &["svg", "png"];
 
 /// A figure of so many pixels with a title.
 fn draw(

@@ -54,6 +54,26 @@ pub(crate) fn keep(read: &[Option<&Path>], written: &[Option<&Path>]) -> Result<
     Ok(())
 }
 
+/// The one of these endings that the name of a file to be written has, in small letters or capitals.
+pub(crate) fn ending(path: &Path, endings: &[&'static str]) -> Result<&'static str> {
+    let found = path.extension();
+    let is_found = |wanted: &&&str| found.is_some_and(|found| found.eq_ignore_ascii_case(wanted));
+    if let Some(ending) = endings.iter().find(is_found) {
+        return Ok(ending);
+    }
+    let found = match found {
+        Some(found) => format!("that ends in `.{}`", found.display()),
+        None => "without an ending".to_owned(),
+    };
+    let wanted: Vec<_> = endings.iter().map(|ending| format!(".{ending}")).collect();
+    let wanted = match &wanted[..] {
+        [others @ .., last] if !others.is_empty() => format!("{} or {last}", others.join(", ")),
+        all => all.concat(),
+    };
+    let found = format!("found a name {found}, wanted one that ends in {wanted}");
+    Err(Error::refused(found).in_file(path))
+}
+
 /// A file that is being written. It gets its name with [`finish`](Self::finish); if it is dropped
 /// before, nothing is left of it and what had the name before is untouched.
 #[derive(Debug)]
@@ -276,6 +296,32 @@ mod tests {
                 path.display()
             )
         );
+    }
+
+    #[test]
+    fn the_name_says_what_is_written() {
+        let of = |path: &str, endings| ending(Path::new(path), endings).map_err(|e| e.to_string());
+        assert_eq!(of("a.b/y.CSV", &["npy", "csv"]), Ok("csv"));
+        for (path, endings, error) in [
+            (
+                "q.c",
+                &["rs"][..],
+                "`q.c`: found a name that ends in `.c`, wanted one that ends in .rs",
+            ),
+            (
+                "a.rs/q",
+                &["json", "onnx", "safetensors"],
+                "`a.rs/q`: found a name without an ending, wanted one that ends in .json, .onnx or \
+                 .safetensors",
+            ),
+            (
+                ".rs",
+                &["svg", "png"],
+                "`.rs`: found a name without an ending, wanted one that ends in .svg or .png",
+            ),
+        ] {
+            assert_eq!(of(path, endings), Err(error.to_owned()));
+        }
     }
 
     #[cfg(unix)]

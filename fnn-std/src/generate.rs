@@ -73,6 +73,9 @@ pub struct Options {
     pub import: import::Options,
 }
 
+/// What the name of a module's file may end in.
+const ENDINGS: &[&str] = &["rs"];
+
 /// Records in a module that was not told how many.
 pub const RECORDS: usize = 16;
 
@@ -87,6 +90,7 @@ const MOST_ARBITRARY: usize = 100_000;
 /// model, or one that cannot be written; inputs of which none gives finite numbers.
 pub fn run(model: &Path, module: &Path, options: &Options) -> Result<Report> {
     file::keep(&[Some(model), options.input.as_deref()], &[Some(module)])?;
+    file::ending(module, ENDINGS)?;
     let model = import::read(model, &options.import.for_evaluation(options.precision))?;
     options.module(&model)?.write(module)
 }
@@ -103,6 +107,7 @@ pub fn run_crate(
     fnn_core: Option<&Path>,
     options: &Options,
 ) -> Result<Report> {
+    package::crate_name(folder)?;
     let model = import::read(model, &options.import.for_evaluation(options.precision))?;
     let mut new = Crate::new(options.module(&model)?);
     if let Some(path) = fnn_core {
@@ -181,11 +186,12 @@ pub struct Module<'m> {
     order: Order,
 }
 
-/// What became of the inputs that were to be recorded. It displays as one line for each that was
-/// left out, so as nothing where all were taken.
+/// What is to be said of what was written. It displays as one line for each of the inputs that was not
+/// recorded, and as what to do with a crate that does not build as it is; so mostly as nothing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Report {
     left_out: Vec<usize>,
+    asks_for_release: bool,
 }
 
 impl<'m> Module<'m> {
@@ -233,8 +239,9 @@ impl<'m> Module<'m> {
     /// Writes the module to the file at `path`, which appears whole or not at all.
     ///
     /// # Errors
-    /// As [`text`](Self::text), and a file that cannot be written.
+    /// As [`text`](Self::text); a name that does not end in `.rs`; a file that cannot be written.
     pub fn write(&self, path: impl AsRef<Path>) -> Result<Report> {
+        file::ending(path.as_ref(), ENDINGS)?;
         let (text, report) = self.text()?;
         let mut draft = Draft::new(path.as_ref())?;
         draft
@@ -260,7 +267,11 @@ impl<'m> Module<'m> {
         let (records, left_out) = self.evaluate::<T>()?;
         let mut text = String::new();
         let _ = self.print::<T>(&mut text, &records);
-        Ok((text, Report { left_out }))
+        let report = Report {
+            left_out,
+            asks_for_release: false,
+        };
+        Ok((text, report))
     }
 
     /// The records, and the numbers of the inputs that give a number that is not finite.
@@ -444,6 +455,16 @@ impl fmt::Display for Report {
             writeln!(
                 f,
                 "row {row} of the inputs is not recorded: it gives numbers that are not finite"
+            )?;
+        }
+        if self.asks_for_release {
+            let (version, path) = (env!("CARGO_PKG_VERSION"), package::fnn_core_here());
+            writeln!(
+                f,
+                "note: the crate asks for fnn-core {version}, which is not released, so Cargo does not \
+                 find it\n\
+                 help: generate the crate again with the folder of fnn-core: --fnn-core {path}\n\
+                 help: or tell Cargo in each build: --config 'patch.crates-io.fnn-core.path = {path:?}'"
             )?;
         }
         Ok(())

@@ -6,14 +6,18 @@ use crate::{
     check::{DECIDES, FRAMEWORK_ERROR, Report, TYPICAL, Verdict, percent, short},
     error::Result,
     figure::{Figure, Kind},
-    file::Draft,
+    file::{self, Draft},
 };
+
+/// What the name of a page's file may end in.
+pub(crate) const ENDINGS: &[&str] = &["html", "htm"];
 
 /// Writes the page to the file at `path`, which appears whole or not at all.
 ///
 /// # Errors
-/// A file that cannot be written.
+/// A name that does not end in `.html`, or a file that cannot be written.
 pub fn write(report: &Report, path: &Path) -> Result<()> {
+    file::ending(path, ENDINGS)?;
     let page = page(report)?;
     let mut draft = Draft::new(path)?;
     draft

@@ -5,7 +5,7 @@ use std::path::Path;
 use crate::{
     check,
     error::Result,
-    figure::{Figure, Kind},
+    figure::{self, Figure, Kind},
     file,
 };
 
@@ -18,6 +18,7 @@ pub fn run(model: &Path, kind: Kind, to: &Path, options: &check::Options) -> Res
     let read = [&options.input, &options.output, &options.jacobian];
     let read = read.map(|path| path.as_deref());
     file::keep(&[&read[..], &[Some(model)]].concat(), &[Some(to)])?;
+    file::ending(to, figure::ENDINGS)?;
     let report = check::run(model, options)?;
     Figure::new(kind, &report)?.write(to)
 }

@@ -407,7 +407,7 @@ fn what_a_format_cannot_hold_is_refused_and_nothing_written() {
     );
     assert_eq!(
         error("json/every_kind.json", "a.npz"),
-        "`/a.npz`: the name does not say a format that is written, wanted one that ends in .json, \
+        "`/a.npz`: found a name that ends in `.npz`, wanted one that ends in .json, \
          .onnx or .safetensors"
     );
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);

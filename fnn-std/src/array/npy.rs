@@ -43,10 +43,18 @@ fn numbers_of(header: &Header) -> Result<(usize, Widen)> {
         "'<f8'" => (8, |data| each(data, f64::from_le_bytes)),
         "'>f8'" => (8, |data| each(data, f64::from_be_bytes)),
         other => {
-            return Err(Error::refused(format!(
+            let error = Error::refused(format!(
                 "the NumPy array holds numbers of type {other}, wanted float32 or float64"
-            ))
-            .with_help("in Python: numpy.save(file, array.astype(\"float64\"))"));
+            ));
+            // Of complex numbers that would drop a part, of a table with fields it fails.
+            let is_real = matches!(
+                other.as_bytes(),
+                [b'\'', _, b'i' | b'u' | b'b' | b'f' | b'O', ..]
+            );
+            return Err(match is_real {
+                true => error.with_help("in Python: numpy.save(file, array.astype(\"float64\"))"),
+                false => error,
+            });
         }
     })
 }

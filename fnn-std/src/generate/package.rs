@@ -82,7 +82,8 @@ impl<'m> Crate<'m> {
         let draft = DraftFolder::new(folder)?;
         check_replaceable(draft.target()).map_err(|e| e.in_file(folder))?;
         let dependency = self.dependency(draft.target())?;
-        let (network, report) = self.module.text()?;
+        let (network, mut report) = self.module.text()?;
+        report.asks_for_release = self.fnn_core.is_none();
         let model = self.module.model;
         let texts = [
             manifest(model, &name, &dependency),
@@ -250,8 +251,9 @@ on the desk, `self_test` on the device."
         if !dependency.contains("path") {
             writeln!(
                 f,
-                "\nThe manifest asks for `fnn-core = {dependency}`; for a copy of it on this machine, generate \
-                 with\n`--fnn-core PATH`, or put it under `[patch.crates-io]` of the firmware."
+                "\nThe manifest asks for `fnn-core = {dependency}`, which is not released. Generate the crate with\
+                 \n`--fnn-core PATH`, or name the folder in the manifest of the firmware:\n\n\
+                 ```toml\n[patch.crates-io]\nfnn-core = {{ path = \"PATH\" }}\n```"
             )?;
         }
         for (title, list) in [
@@ -329,7 +331,7 @@ on the desk, `self_test` on the device."
 }
 
 /// The last part of `folder`, which must be a name that a crate can have.
-fn crate_name(folder: &Path) -> Result<String> {
+pub(super) fn crate_name(folder: &Path) -> Result<String> {
     let Some(name) = folder.file_name().and_then(|name| name.to_str()) else {
         return Err(Error::refused(
             "this is not the name of a folder that a crate can be called by",
@@ -362,6 +364,18 @@ fn crate_name(folder: &Path) -> Result<String> {
             .with_help(format!("call it `{name}-network`")));
     }
     Ok(name.to_owned())
+}
+
+/// The folder of `fnn-core` beside the source of this crate, as it can be typed; `PATH` where there is
+/// none any more.
+pub(super) fn fnn_core_here() -> String {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR")).with_file_name("fnn-core");
+    let is_plain = |c: char| c.is_alphanumeric() || "/-_.:+".contains(c);
+    match here.to_str() {
+        Some(path) if here.join("Cargo.toml").is_file() && path.chars().all(is_plain) => path,
+        _ => "PATH",
+    }
+    .to_owned()
 }
 
 /// Whether a crate of this name would be in the way, with `-` taken for `_` as the compiler does.
