@@ -233,6 +233,10 @@ fn reference(name: &str) -> ByBlock<f64> {
             let right = if z >= 3.0 { (z, 1.0) } else { inside };
             if z <= -3.0 { (0.0, 0.0) } else { right }
         }),
+        "clip(-1:3)" => each(|z| {
+            let slope = if -1.0 < z && z < 3.0 { 1.0 } else { 0.0 };
+            (z.clamp(-1.0, 3.0), slope)
+        }),
         _ => unreachable!("{name} has a reference"),
     }
 }

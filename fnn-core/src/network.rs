@@ -84,7 +84,8 @@ where
     pub const OUTPUTS: usize = OUT;
     /// The sizes of its layers, from which all counts follow.
     pub const SHAPE: Shape<'static> = L::SHAPE;
-    /// Dense layers.
+    /// Layers of every kind; one that holds others, a [`Residual`](crate::Residual) or a
+    /// [`Concat`](crate::Concat), counts as one.
     pub const DEPTH: usize = L::SHAPE.depth();
     /// Weights and biases.
     pub const PARAMETERS: usize = L::SHAPE.parameters();

@@ -2,6 +2,8 @@
 
 mod golden;
 
+use std::{collections::BTreeSet, fs, path::Path};
+
 use golden::{DOUBLE, Places, SINGLE, points, subjects};
 
 const SINGLE_POINTS: &str = include_str!("data/activations_f32.csv");
@@ -10,7 +12,7 @@ const DOUBLE_POINTS: &str = include_str!("data/activations_f64.csv");
 /// The largest errors allowed, in ulp: value and slope in f32, value and slope in f64.
 ///
 /// They are those that the docs of the types state, found at many more points.
-const BOUNDS: [(&str, [f64; 4]); 15] = [
+const BOUNDS: [(&str, [f64; 4]); 16] = [
     ("mish", [1.98, 1.85, 1.4, 1.3]),
     ("tanh", [1.1, 1.9, 0.9, 1.3]),
     ("sigmoid", [1.7, 2.0, 1.4, 1.6]),
@@ -26,7 +28,46 @@ const BOUNDS: [(&str, [f64; 4]); 15] = [
     ("leaky_relu(0.01)", [0.5, 0.0, 0.5, 0.0]),
     ("hard_sigmoid", [1.4, 0.4, 1.4, 0.4]),
     ("hard_swish", [1.9, 1.4, 1.9, 1.4]),
+    ("clip(-1:3)", [0.0, 0.0, 0.0, 0.0]),
 ];
+
+/// The activations that the source defines are those of the golden points, and the identity.
+#[test]
+fn every_activation_has_points() {
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut files = vec![source.join("activation.rs")];
+    for entry in fs::read_dir(source.join("activation")).unwrap() {
+        files.push(entry.unwrap().path());
+    }
+    let mut defined = BTreeSet::new();
+    for file in files {
+        let text = fs::read_to_string(file).unwrap();
+        for line in text.lines().filter(|line| line.starts_with("impl")) {
+            if let Some((_, name)) = line.split_once(" Activation<T> for ") {
+                let end = name.find(|c: char| !c.is_alphanumeric());
+                defined.insert(name[..end.unwrap_or(name.len())].to_owned());
+            }
+        }
+    }
+    assert!(defined.remove("Identity"));
+    let tested = subjects().into_iter().map(|subject| {
+        let (path, _) = subject
+            .type_name
+            .split_once('<')
+            .unwrap_or((subject.type_name, ""));
+        path.rsplit("::").next().unwrap().to_owned()
+    });
+    assert_eq!(tested.collect::<BTreeSet<_>>(), defined);
+
+    for text in [SINGLE_POINTS, DOUBLE_POINTS] {
+        for subject in subjects() {
+            let count = points(text)
+                .filter(|point| point.activation == subject.name)
+                .count();
+            assert!(count > 40, "{}", subject.name);
+        }
+    }
+}
 
 fn bounds(name: &str) -> [f64; 4] {
     let (_, bounds) = BOUNDS
@@ -145,7 +186,7 @@ fn only_nan_gives_nan() {
 type Pair = (f64, f64);
 
 /// What each activation is at −∞ and ∞: value, slope. Zeros compare equal whatever their sign.
-const LIMITS: [(&str, Pair, Pair); 15] = [
+const LIMITS: [(&str, Pair, Pair); 16] = [
     ("mish", (0.0, 0.0), (f64::INFINITY, 1.0)),
     ("tanh", (-1.0, 0.0), (1.0, 0.0)),
     ("sigmoid", (0.0, 0.0), (1.0, 0.0)),
@@ -169,9 +210,10 @@ const LIMITS: [(&str, Pair, Pair); 15] = [
     ),
     ("hard_sigmoid", (0.0, 0.0), (1.0, 0.0)),
     ("hard_swish", (0.0, 0.0), (f64::INFINITY, 1.0)),
+    ("clip(-1:3)", (-1.0, 0.0), (3.0, 0.0)),
 ];
 
-/// Exact, and so in no table of errors.
+/// Ends elsewhere than those of the golden points, one of them infinite.
 #[test]
 fn clip() {
     use fnn_core::{Activation, Clip};
@@ -201,6 +243,7 @@ fn clip() {
 
 #[test]
 fn limits() {
+    assert_eq!(subjects().len(), LIMITS.len());
     for (subject, (name, low, high)) in subjects().into_iter().zip(LIMITS) {
         assert_eq!(subject.name, name);
         let narrow = |(value, slope): (f64, f64)| (value as f32, slope as f32);
@@ -310,6 +353,8 @@ fn slopes_at_kinks() {
     assert_eq!(at("hard_sigmoid", 2.999_999), 1.0 / 6.0);
     assert_eq!(at("hard_swish", -3.0), 0.0);
     assert_eq!(at("hard_swish", 3.0), 1.0);
+    assert_eq!(at("clip(-1:3)", -1.0), 0.0);
+    assert_eq!(at("clip(-1:3)", 3.0), 0.0);
 }
 
 /// The constants of selu, from all their decimals, in both formats.

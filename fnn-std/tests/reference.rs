@@ -21,7 +21,7 @@ fn each_model(precision: Precision, mut check: impl FnMut(&Model, &[f64])) {
             let of = match Activation::ALL.get(of) {
                 Some(&one) => vec![one],
                 None => (0..depth)
-                    .map(|_| Activation::ALL[random.below(15)])
+                    .map(|_| Activation::ALL[random.below(Activation::ALL.len())])
                     .collect(),
             };
             let model = random.model(&sizes, &of, precision);

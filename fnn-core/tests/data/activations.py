@@ -100,10 +100,15 @@ def functions(to_format):
             lambda z: mpf(0) if z <= -3 else mpf(1) if z >= 3 else z / 3 + mpf(1) / 2,
             0,
         ),
+        "clip(-1:3)": (
+            lambda z: min(max(z, mpf(-1)), mpf(3)),
+            lambda z: mpf(-1 < z < 3),
+            0,
+        ),
     }
 
 
-PLAIN = {"softsign", "relu", "leaky_relu(0.01)", "hard_sigmoid", "hard_swish"}
+PLAIN = {"softsign", "relu", "leaky_relu(0.01)", "hard_sigmoid", "hard_swish", "clip(-1:3)"}
 # The zeros of the slopes of mish, silu, gelu, gelu_tanh.
 CROSSINGS = [-1.1924912268107853, -1.2784645427610738, -0.7517916185656436, -0.7524614220710162]
 

@@ -1,9 +1,11 @@
 //! The activations by name, the golden points in `tests/data`, and errors in units in the last
 //! place (ulp): shared by the test `activation` and the example `accuracy`.
 
+use std::any;
+
 use fnn_core::{
-    Activation, Elu, Gelu, GeluTanh, HardSigmoid, HardSwish, LeakyRelu, Mish, Relu, Selu, Sigmoid,
-    Silu, Softplus, Softsign, Tanh,
+    Activation, Clip, Elu, Gelu, GeluTanh, HardSigmoid, HardSwish, LeakyRelu, Mish, Relu, Selu,
+    Sigmoid, Silu, Softplus, Softsign, Tanh,
 };
 
 /// A function from T to T or to a pair of them.
@@ -22,6 +24,8 @@ pub(crate) type ByBlock<T> = Box<dyn Fn(&[T; BLOCK], &mut Block<T>) + Sync>;
 #[allow(dead_code, reason = "the example does not use all of them")]
 pub(crate) struct Subject {
     pub(crate) name: &'static str,
+    /// The type in f64.
+    pub(crate) type_name: &'static str,
     pub(crate) single: Function<f32, (f32, f32)>,
     pub(crate) single_value: Function<f32, f32>,
     /// The same as `single` for a block of numbers, in vectors.
@@ -41,6 +45,7 @@ impl Subject {
     {
         Self {
             name,
+            type_name: any::type_name::<D>(),
             single: Box::new(move |z| s.value_and_slope(z)),
             single_value: Box::new(move |z| s.value(z)),
             block: Box::new(move |z, [value, slope]| {
@@ -63,7 +68,7 @@ impl Subject {
     }
 }
 
-/// All activations but the identity.
+/// All activations but the identity; the test `every_activation_has_points` holds them to the source.
 pub(crate) fn subjects() -> Vec<Subject> {
     vec![
         Subject::new("mish", Mish, Mish, Some((-2.5, 0.0))),
@@ -91,6 +96,18 @@ pub(crate) fn subjects() -> Vec<Subject> {
         ),
         Subject::new("hard_sigmoid", HardSigmoid, HardSigmoid, None),
         Subject::new("hard_swish", HardSwish, HardSwish, None),
+        Subject::new(
+            "clip(-1:3)",
+            Clip {
+                low: -1.0,
+                high: 3.0,
+            },
+            Clip {
+                low: -1.0,
+                high: 3.0,
+            },
+            None,
+        ),
     ]
 }
 
