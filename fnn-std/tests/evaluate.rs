@@ -2,6 +2,8 @@
 
 mod random;
 
+use std::{collections::HashSet, mem::discriminant};
+
 use fnn_core::{
     Activation as Function, Auto, Chain, Clip, Cut, Dense, Elu, Forward, Gelu, GeluTanh,
     HardSigmoid, HardSwish, Identity, Layer, LeakyRelu, Mish, Network, Relu, Reverse, SVector,
@@ -189,17 +191,20 @@ macro_rules! chain {
 /// Every activation, between layers of odd sizes.
 #[test]
 fn every_activation() {
+    let mut tested = Vec::new();
     macro_rules! each {
         ($($T:ty, $precision:expr;)*) => {$(
             each!($T, $precision, Identity, Mish, Tanh, Sigmoid, Softplus, Silu, Gelu,
                 Relu, Selu, Softsign, HardSigmoid, HardSwish);
             for slope in [0.01, 0.3] {
                 let (f, name) = (LeakyRelu { slope: slope as $T }, Activation::LeakyRelu(slope));
+                tested.push(name);
                 check!($T, $precision, 5-7 f, name; 7-3 f, name);
             }
             for (low, high) in [(0.0, 0.3), (f64::NEG_INFINITY, 0.1)] {
                 let f = Clip { low: low as $T, high: high as $T };
                 let name = Activation::Clip { low, high };
+                tested.push(name);
                 check!($T, $precision, 5-7 f, name; 7-3 f, name);
             }
             for cubic in [0.044715, 0.044715_f32.into(), 0.0447] {
@@ -208,14 +213,18 @@ fn every_activation() {
             }
             for alpha in [1.0, 0.7] {
                 let (f, name) = (Elu { alpha: alpha as $T }, Activation::Elu(alpha));
+                tested.push(name);
                 check!($T, $precision, 5-7 f, name; 7-3 f, name);
             }
         )*};
         ($T:ty, $precision:expr, $($name:ident),*) => {$(
             check!($T, $precision, 5-7 $name, Activation::$name; 7-3 $name, Activation::$name);
+            tested.push(Activation::$name);
         )*};
     }
     each!(f32, Precision::F32; f64, Precision::F64;);
+    let kinds: HashSet<_> = tested.iter().map(discriminant).collect();
+    assert_eq!(kinds.len(), Activation::ALL.len());
 }
 
 /// Sizes that fill blocks of neurons and tiles of columns exactly, just not, and just beyond.

@@ -1,5 +1,7 @@
 //! Models as JSON text: read, written, described by the schema; and converted between formats.
 
+mod pattern;
+
 use std::{fs, path::PathBuf};
 
 use fnn_std::{
@@ -80,7 +82,7 @@ impl Schema {
                 }
                 ("minLength", Value::String(text)) => text.len() >= count,
                 // There is one, of activations.
-                ("pattern", Value::String(text)) => text.parse::<Activation>().is_ok(),
+                ("pattern", Value::String(text)) => pattern::fits(wanted.as_str().unwrap(), text),
                 ("minimum", Value::Number(_)) => number(value) >= number(wanted),
                 ("maximum", Value::Number(_)) => number(value) <= number(wanted),
                 ("exclusiveMinimum", Value::Number(_)) => number(value) > number(wanted),
@@ -351,6 +353,52 @@ fn every_activation_fits_the_schema() {
         let layers = json!([{"dense": {"weight": [[1]], "activation": activation.to_string()}}]);
         assert!(schema.is_valid(&document(&layers)), "{activation}");
     }
+}
+
+/// The pattern takes what the parser takes, and nothing else.
+#[test]
+fn the_schema_takes_the_activations_that_are_parsed() {
+    let schema = schema();
+    let names: Vec<_> = Activation::ALL.iter().map(ToString::to_string).collect();
+    let names = names.iter().map(|name| name.split('(').next().unwrap());
+    let (mut taken, mut refused) = (0, 0);
+    for name in names.chain(["swish", "linear", "Tanh", "tanhh", ""]) {
+        for parameters in [
+            "",
+            "(0.5)",
+            " ( -.5 )",
+            "(+1.e-3)",
+            "(1E+2)",
+            "()",
+            "(0x1)",
+            "(a)",
+            "(1,2)",
+            "(nan)",
+            "(inf)",
+            "(-1:2)",
+            "( -1.5 : 1e3 )",
+            "(-inf:0)",
+            "(0:+inf)",
+            "(:1)",
+            "(1:)",
+            "(1:2:3)",
+            "(0.5",
+            "0.5)",
+            "((1))",
+            "(1)(2)",
+        ] {
+            for text in [
+                format!("{name}{parameters}"),
+                format!(" {name}{parameters}\t"),
+            ] {
+                let layers = json!([{"dense": {"weight": [[1]], "activation": text}}]);
+                let is_parsed = text.parse::<Activation>().is_ok();
+                assert_eq!(schema.is_valid(&document(&layers)), is_parsed, "`{text}`");
+                *if is_parsed { &mut taken } else { &mut refused } += 1;
+            }
+        }
+    }
+    assert!(taken > 50 && refused > 500, "{taken} {refused}");
 }
 
 #[test]

@@ -1,7 +1,7 @@
 """Makes a network with every activation, random weights and odd widths, and awkward inputs.
 
 It has learnt nothing: `cargo xtask firmware` replays it on the board, in f32 and f64, since the
-trained models hold two activations only.
+trained models hold two activations only. `tests/activations.rs` holds the list to the library's.
 """
 
 import numpy as np
@@ -9,9 +9,9 @@ from safetensors.numpy import save_file
 
 ACTIVATIONS = (
     "mish,tanh,sigmoid,softplus,silu,gelu,gelu_tanh,relu,leaky_relu(0.1),elu(1.5),selu,softsign,"
-    "hard_sigmoid,hard_swish,identity"
+    "hard_sigmoid,hard_swish,clip(-2:3),identity"
 )
-WIDTHS = [3, 33, 17, 5, 9, 31, 7, 15, 21, 6, 13, 11, 19, 8, 12, 4]
+WIDTHS = [3, 33, 17, 5, 9, 31, 7, 15, 21, 6, 13, 11, 19, 8, 12, 10, 4]
 
 random = np.random.default_rng(1)
 tensors = {}
