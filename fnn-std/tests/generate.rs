@@ -4,6 +4,7 @@ mod described;
 mod random;
 
 use std::{
+    collections::BTreeMap,
     env, fs,
     path::{Path, PathBuf},
     process::{Command, Output},
@@ -234,11 +235,68 @@ fn example(file: &str) -> PathBuf {
         .join(file)
 }
 
-/// The same model and inputs give the same text, wherever they lie.
+/// The same model gives the same files in every process, wherever it lies and whatever the process was
+/// told about its place, so that neither a hash's order nor a path is in them.
 #[test]
-fn the_text_is_the_same_every_time() {
-    let model = || import::read(example("dynamics.safetensors"), &Default::default()).unwrap();
-    assert_eq!(text(&Module::new(&model())), text(&Module::new(&model())));
+fn the_files_are_the_same_in_every_process() {
+    let files = |folder: &Path| -> BTreeMap<String, String> {
+        let names = [
+            "m.rs",
+            "c/Cargo.toml",
+            "c/README.md",
+            "c/src/lib.rs",
+            "c/src/network.rs",
+        ];
+        let of = |name: &str| fs::read_to_string(folder.join(name)).unwrap();
+        names.map(|name| (name.to_owned(), of(name))).into()
+    };
+    for model in [
+        "models/dynamics/dynamics.safetensors",
+        "models/layers/layers.json",
+        "tests/data/keras/functional.keras",
+        "tests/data/onnx/by_hand_residual/model.onnx",
+    ] {
+        let made = ["UTC", "Asia/Tokyo"].map(|zone| {
+            let folder = tempfile::tempdir().unwrap();
+            let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(model);
+            let copy = folder.path().join(path.file_name().unwrap());
+            fs::copy(&path, &copy).unwrap();
+            for target in [["--module", "m.rs"], ["--crate", "c"]] {
+                let output = Command::new(env!("CARGO_BIN_EXE_fnn"))
+                    .arg("generate")
+                    .arg(copy.file_name().unwrap())
+                    .args(target)
+                    .env("TZ", zone)
+                    .current_dir(folder.path())
+                    .output()
+                    .unwrap();
+                assert!(output.status.success(), "{model}: {output:?}");
+            }
+            files(folder.path())
+        });
+        assert!(made[0] == made[1], "{model}");
+        assert_eq!(made[0]["m.rs"], made[0]["c/src/network.rs"], "{model}");
+    }
+}
+
+/// A module that was recorded before, so that a date in it would be seen.
+#[test]
+fn a_module_is_the_one_that_was_recorded() {
+    let package = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let model = import::read(
+        package.join("tests/data/json/pendulum.json"),
+        &Default::default(),
+    );
+    let text = text(&Module::new(&model.unwrap()).records(2));
+    let recorded = package.join("tests/data/generated/pendulum.rs");
+    let version = format!("fnn {}", env!("CARGO_PKG_VERSION"));
+    let recorded = fs::read_to_string(recorded)
+        .unwrap()
+        .replacen("fnn VERSION", &version, 1);
+    assert_eq!(
+        text, recorded,
+        "where the change is meant: `fnn generate --records 2` of the model, with VERSION for the version"
+    );
 }
 
 /// Kelvin and pascal, where a number between -1 and 1 says nothing.
