@@ -9,7 +9,7 @@ use crate::{
 };
 
 pub(crate) const OPTIONS: &str =
-    "[MODEL --input X [--activations LIST]] [--output Y] [--jacobian J]";
+    "[MODEL --input X [--header yes|no] [--activations LIST]] [--output Y] [--jacobian J]";
 
 /// Evaluate a model at inputs, print and write the results, and replay all of them on the emulated
 /// board.
@@ -17,13 +17,13 @@ pub(crate) fn task(args: &[String]) -> Result<()> {
     let example = root().join("fnn-std/models/dynamics");
     let (mut model, mut input) = (None, None);
     // These go to `fnn` as they are.
-    let (mut files, mut activations) = (Vec::new(), Vec::new());
+    let (mut files, mut options) = (Vec::new(), Vec::new());
     let mut args = args.iter();
     while let Some(arg) = args.next() {
         let mut value = || args.next().ok_or_else(|| format!("{arg} takes a value"));
         match arg.as_str() {
             "--input" => input = Some(from_here(value()?)?),
-            "--activations" => activations.extend([arg.clone(), value()?.clone()]),
+            "--activations" | "--header" => options.extend([arg.clone(), value()?.clone()]),
             "--output" | "--jacobian" => files.extend([arg.into(), from_here(value()?)?]),
             _ if arg.starts_with('-') => return Err(format!("there is no option {arg}")),
             _ if model.is_some() => return Err(format!("{arg}: there is a model already")),
@@ -41,7 +41,7 @@ pub(crate) fn task(args: &[String]) -> Result<()> {
 
     println!("== The model on the desk");
     let eval = || {
-        let run = fnn().arg("eval").arg(&model).args(&activations);
+        let run = fnn().arg("eval").arg(&model).args(&options);
         run.arg("--input").arg(&input)
     };
     eval().run()?;
@@ -52,7 +52,7 @@ pub(crate) fn task(args: &[String]) -> Result<()> {
     println!("\n== The same network on the board, at every input that gives numbers");
     let board = firmware::first_board();
     let workshop = Workshop::open(board, SPEED)?;
-    let network = Network::generate("demo", &model, &input, Some(EVERY), &activations)?;
+    let network = Network::generate("demo", &model, &input, Some(EVERY), &options)?;
     let report = workshop.replay(&network)?;
 
     let records = report.number("records")?;

@@ -170,7 +170,7 @@ enum Command {
     Generate {
         #[command(flatten)]
         model: ModelFile,
-        /// Write a module here.
+        /// Write a module here, .rs.
         #[arg(long, value_name = "FILE", group = "out")]
         module: Option<PathBuf>,
         /// Write a crate here, called as the folder; a generated one that is there is replaced.
