@@ -2,9 +2,10 @@
 //!
 //! `conformance FOLDER` reads models and compares with what other programs computed: it takes
 //! from `FOLDER/cases.tsv` a case a line: the name of a folder in FOLDER
-//! with `model.onnx`, `x.npy` [rows, inputs] and `y.npy` [rows, outputs]; how far from the largest
-//! output, relative to it, an output may be; and the output's name, if it has to be named. Where there
-//! is `y64.npy`, these are outputs of the file's own numbers in f64, and the model read for
+//! with `model.onnx`, `x.npy` [rows, inputs], `y.npy` [rows, outputs] and, where the program gives
+//! derivatives, `j.npy` [rows, outputs, inputs]; how far from the largest output, relative to it, an
+//! output may be, and a derivative from the largest; and the output's name, if it has to be named. Where
+//! there is `y64.npy`, these are outputs of the file's own numbers in f64, and the model read for
 //! f64 may be [`DOUBLE`] away from them. It
 //! prints a line for each: the name, `passed`, `failed` or `refused`, and why. Without a folder it
 //! prints the operators of ONNX that are read.
@@ -23,6 +24,7 @@ use std::{
 
 use fnn_std::{
     Activation, Model, Order, Precision, Rows,
+    array::Reader,
     bound::{Arithmetic, value_bound},
     export, import,
     model::{Affine, Concat, Dense, Layer, LayerNorm, Residual, Select, Softmax, Tensor},
@@ -99,16 +101,38 @@ fn case(
     if !is_one_row && x.get(0).map(<[f64]>::len) != Some(model.inputs()) {
         return Ok(("failed", format!("the model has {} inputs", model.inputs())));
     }
-    let mut found = Vec::new();
+    let (mut found, mut derivatives) = (Vec::new(), Vec::new());
     for row in flat.chunks_exact(model.inputs()) {
-        found.extend(reference::evaluate(&model, row)?.value);
+        let evaluation = reference::evaluate(&model, row)?;
+        found.extend(evaluation.value);
+        derivatives.extend(evaluation.jacobian.concat());
     }
     if found.len() != expected.len() {
         let numbers = format!("{} numbers, wanted {}", found.len(), expected.len());
         return Ok(("failed", numbers));
     }
+    let mut worst = error(&found, &expected);
+    let jacobian = folder.join("j.npy");
+    // The frameworks computed theirs in the format of the file.
+    if precision.is_none() && jacobian.exists() {
+        let shape = [model.outputs(), model.inputs()];
+        let mut expected = Vec::new();
+        Reader::open_results(&jacobian, x.len(), &shape, None)?.read(usize::MAX, &mut expected)?;
+        worst = worst.max(error(&derivatives, &expected));
+    }
+    let kinds: Vec<_> = model.layers().iter().map(|layer| layer.kind()).collect();
+    let status = if worst <= tolerance {
+        "passed"
+    } else {
+        "failed"
+    };
+    Ok((status, format!("error {worst:.1e}: {}", kinds.join(", "))))
+}
+
+/// The largest difference, relative to the largest of the numbers that are expected.
+fn error(found: &[f64], expected: &[f64]) -> f64 {
     let largest = expected.iter().fold(1e-30, |m: f64, y| m.max(y.abs()));
-    let worst = found.iter().zip(&expected).map(|(a, b)| {
+    let worst = found.iter().zip(expected).map(|(a, b)| {
         let is_same = a == b || a.is_nan() && b.is_nan();
         if is_same {
             0.0
@@ -117,17 +141,10 @@ fn case(
         }
     });
     // Not a number compares as larger than all.
-    let worst = worst.fold(
+    worst.fold(
         0.0,
         |m: f64, e| if e.is_nan() { f64::INFINITY } else { m.max(e) },
-    );
-    let kinds: Vec<_> = model.layers().iter().map(|layer| layer.kind()).collect();
-    let status = if worst <= tolerance {
-        "passed"
-    } else {
-        "failed"
-    };
-    Ok((status, format!("error {worst:.1e}: {}", kinds.join(", "))))
+    )
 }
 
 /// The error that an activation may have, in units of u: 16 for an operator, of which an activation

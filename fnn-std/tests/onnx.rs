@@ -4,7 +4,7 @@
 
 use std::{fs, path::Path};
 
-use fnn_std::{Evaluator, Precision, Rows, import, reference};
+use fnn_std::{Evaluator, Precision, Rows, array::Reader, import, reference};
 
 /// The model of a case read for an evaluation in f64 gives what the file's own numbers give in f64,
 /// which an independent program computed: `conformance/widened.py`. Returns whether it did.
@@ -88,10 +88,11 @@ fn exported_models_evaluate_to_the_recorded_outputs() {
     assert!(cases >= 20 && exact + 1 >= cases, "{exact} of {cases}");
 }
 
-/// What PyTorch's exporters write, and its `state_dict` as safetensors, beside its outputs. The
+/// What PyTorch's exporters write, and its `state_dict` as safetensors, beside its outputs and its
+/// Jacobians, each held to a share of the largest of its kind. The
 /// tolerances are in the list: PyTorch rounds to f32, but for one network.
 #[test]
-fn networks_of_pytorch_evaluate_to_its_outputs() {
+fn networks_of_pytorch_evaluate_to_its_outputs_and_jacobians() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/pytorch");
     let list = fs::read_to_string(folder.join("cases.tsv")).unwrap();
     let mut exact = 0;
@@ -109,14 +110,26 @@ fn networks_of_pytorch_evaluate_to_its_outputs() {
         let model = import::read(file, &options).unwrap();
         let rows = |name: &str| Rows::read(case.join(name)).unwrap();
         let (x, y) = (rows("x.npy"), rows("y.npy"));
-        let largest = y.iter().flatten().fold(0.0, |m: f64, y| m.max(y.abs()));
+        let row = [model.outputs(), model.inputs()];
+        let mut jacobians = Vec::new();
+        Reader::open_results(case.join("j.npy"), x.len(), &row, None)
+            .and_then(|mut reader| reader.read(usize::MAX, &mut jacobians))
+            .unwrap();
+        let (mut value, mut jacobian) = (Vec::new(), Vec::new());
+        for x in x.iter() {
+            let found = reference::evaluate(&model, x).unwrap();
+            value.extend(found.value);
+            jacobian.extend(found.jacobian.concat());
+        }
         let tolerance: f64 = tolerance.parse().unwrap();
-        for (x, y) in x.iter().zip(y.iter()) {
-            let found = reference::value(&model, x).unwrap();
-            assert_eq!(found.len(), y.len(), "{name}");
-            for (found, wanted) in found.iter().zip(y) {
+        let outputs: Vec<f64> = y.iter().flatten().copied().collect();
+        for (what, found, wanted) in [("value", value, outputs), ("Jacobian", jacobian, jacobians)]
+        {
+            assert_eq!(found.len(), wanted.len(), "{name}");
+            let largest = wanted.iter().fold(0.0, |m: f64, y| m.max(y.abs()));
+            for (found, wanted) in found.iter().zip(&wanted) {
                 let error = (found - wanted).abs();
-                assert!(error <= tolerance * largest, "{name}: {error:e}");
+                assert!(error <= tolerance * largest, "{what} of {name}: {error:e}");
             }
         }
         exact += usize::from(file.ends_with("model.onnx") && is_exact_in_f64(&case, &options));

@@ -16,7 +16,7 @@ pub(crate) const OPTIONS: &str = "[--record] [--pytorch]";
 /// The folder of the script and of what it needs.
 const SCRIPT: &str = "fnn-std/tests/conformance";
 
-/// Networks that PyTorch exported, with its outputs.
+/// Networks that PyTorch exported, with its outputs and its Jacobians.
 const PYTORCH: &str = "fnn-std/tests/data/pytorch";
 
 /// Where the table is written.
@@ -219,11 +219,12 @@ fn table(cases: &[Case], without: &str) -> String {
          onnxruntime makes\nof them, or, of the onnx package, beside its own test data with \
          all inputs but the first as weights.\nThe files of Keras and scikit-learn are written by \
          tf2onnx and skl2onnx; those of MATLAB, and those\n\"like PyTorch\", by the script, as these \
-         exporters arrange them; those of PyTorch by itself, with its\noutputs: anew with \
+         exporters arrange them; those of PyTorch by itself, with its\noutputs and its Jacobians: anew with \
          `--pytorch`, else those recorded in `tests/data/pytorch`.\n\nA case passed if the largest \
          difference is below 10⁻⁵ of the largest output, 2·10⁻⁵ for scikit-learn:\nonnxruntime rounds \
          to f32. In float16 it is 10⁻², in float64 10⁻¹⁴ by hand, 10⁻¹³ for PyTorch and 10⁻⁶\nfor \
-         scikit-learn, which keeps some numbers in f32.\n\n\
+         scikit-learn, which keeps some numbers in f32. PyTorch's Jacobians, by its autograd, are held to \
+         the\nsame shares of their largest entry.\n\n\
          Every file is also read for an evaluation in f64, which must be within 10⁻¹⁴ of the largest \
          output of\nwhat the file's own numbers give in f64: those of the evaluator of the onnx \
          package, with every tensor,\nattribute and conversion in floating point turned into double.\n\n\

@@ -2,8 +2,8 @@
 
     python pytorch.py FOLDER
 
-Each case is a folder in FOLDER with model.onnx or model.safetensors, x.npy [rows, inputs] and y.npy
-[rows, outputs]; FOLDER/cases.tsv and FOLDER/meant.tsv list them as `cases.py` does. Every network is
+Each case is a folder in FOLDER with model.onnx or model.safetensors, x.npy [rows, inputs], y.npy
+[rows, outputs] and j.npy [rows, outputs, inputs], PyTorch's own Jacobians, as it rounds them; FOLDER/cases.tsv and FOLDER/meant.tsv list them as `cases.py` does. Every network is
 written by the older exporter, which traces, and by the newer one, which goes through torch.export; those
 that differ in more than the activation by the newer one also with the weights beside the file.
 
@@ -135,7 +135,7 @@ def without_paths(model):
     del model.graph.metadata_props[:]
 
 
-def write(name, exporter, export, x, y, tolerance, output=""):
+def write(name, exporter, export, x, y, j, tolerance, output=""):
     case = f"{name}, {exporter}".replace(" ", "_")
     place = os.path.join(folder, case)
     os.makedirs(place)
@@ -147,6 +147,7 @@ def write(name, exporter, export, x, y, tolerance, output=""):
         onnx.save(model, path)
     np.save(os.path.join(place, "x.npy"), x)
     np.save(os.path.join(place, "y.npy"), y)
+    np.save(os.path.join(place, "j.npy"), j)
     cases.append(f"{case}\t{tolerance}\t{output}")
     meant.append(f"{case}\tPyTorch {torch.__version__.split('+')[0]}\t{name}\tread\t")
 
@@ -162,6 +163,19 @@ def exporters(network, inputs, names, outputs, has_external):
         yield "newer exporter with external data", lambda path: torch.onnx.export(network, inputs, path, external_data=True, **newer)
 
 
+def first(outputs):
+    return outputs[0] if isinstance(outputs, tuple) else outputs
+
+
+def jacobian(network, inputs):
+    """That of the first output by all inputs, row by row, so that no row can be taken for another."""
+    rows = []
+    for row in zip(*(x.split(1) for x in inputs)):
+        parts = torch.autograd.functional.jacobian(lambda *x: first(network(*x)), row)
+        rows.append(torch.cat([part[0, :, 0] for part in parts], dim=1))
+    return torch.stack(rows).numpy()
+
+
 torch.manual_seed(3)
 for name, network, sizes, outputs in networks():
     network.eval()
@@ -169,18 +183,18 @@ for name, network, sizes, outputs in networks():
     inputs = tuple(torch.tensor(generator.normal(size=(7, size))).to(kind) for size in sizes)
     with torch.no_grad():
         y = network(*inputs)
-    y = (y if isinstance(y, tuple) else (y,))[0].double().numpy()
+    y, j = first(y).double().numpy(), jacobian(network, inputs)
     x = torch.cat(inputs, dim=1).double().numpy()
     names = ["x", "u"][: len(sizes)]
     has_external = name == "MLP Tanh" or not name.startswith("MLP")
     for exporter, export in exporters(network, inputs, names, outputs, has_external):
-        write(name, exporter, export, x, y, TOLERANCE[kind], outputs[0] if len(outputs) > 1 else "")
+        write(name, exporter, export, x, y, j, TOLERANCE[kind], outputs[0] if len(outputs) > 1 else "")
     if name in ("MLP Mish", "MLP Tanh in float64"):
         from safetensors.torch import save_file
 
         metadata = {"activations": {"MLP Mish": "mish,mish,identity"}.get(name, "tanh,tanh,identity")}
         save = lambda path: save_file(network.state_dict(), path.replace(".onnx", ".safetensors"), metadata)
-        write(name, "safetensors", save, x, y, TOLERANCE[kind])
+        write(name, "safetensors", save, x, y, j, TOLERANCE[kind])
 
 for name, lines in [("cases.tsv", cases), ("meant.tsv", meant)]:
     with open(os.path.join(folder, name), "w") as file:
