@@ -60,6 +60,9 @@ struct Row {
 /// Rows that a report holds at most.
 const SHOWN: usize = 3;
 
+/// Numbers of Jacobians that a report holds at most, unless a single one has more.
+const MOST_SHOWN: usize = 1 << 22;
+
 /// The numbers of the rows that are evaluated at once take so many bytes, unless a single row takes
 /// more: enough that threads have work for milliseconds.
 const BLOCK_BYTES: usize = 4 << 20;
@@ -116,7 +119,10 @@ fn evaluate<T: Float>(
         return Err(Error::refused("--output and --jacobian name the same file"));
     }
 
-    let shown = if values.is_some() { 0 } else { SHOWN };
+    let shown = match values {
+        Some(_) => 0,
+        None => SHOWN.min(MOST_SHOWN / (outputs * inputs)).max(1),
+    };
     let with_jacobian = jacobians.is_some() || shown > 0;
     // Without files, rows that are not shown need not be known.
     let needed = if values.is_some() || jacobians.is_some() {
@@ -247,28 +253,24 @@ impl fmt::Display for Report {
             let Some(jacobian) = &row.jacobian else {
                 continue;
             };
-            let lines = jacobian.chunks_exact(self.inputs.len());
-            let lines: Vec<Vec<_>> = lines
-                .map(|line| line.iter().map(|&d| number(d)).collect())
-                .collect();
-            let widths: Vec<_> = self
-                .inputs
-                .iter()
-                .enumerate()
-                .map(|(j, name)| {
-                    let cells = lines.iter().map(|line| line[j].len());
-                    cells.chain([name.chars().count()]).max().unwrap_or(0)
-                })
-                .collect();
+            // Each number is written twice, so that no text of all of them is held.
+            let lines = || jacobian.chunks_exact(self.inputs.len());
+            let names = self.inputs.iter().map(|name| name.chars().count());
+            let mut widths: Vec<_> = names.collect();
+            for line in lines() {
+                for (wide, &d) in widths.iter_mut().zip(line) {
+                    *wide = number(d).len().max(*wide);
+                }
+            }
             write!(f, "{:margin$}", "jacobian")?;
             for (name, wide) in self.inputs.iter().zip(&widths) {
                 write!(f, "  {name:>wide$}")?;
             }
             writeln!(f)?;
-            for (name, line) in self.outputs.iter().zip(&lines) {
+            for (name, line) in self.outputs.iter().zip(lines()) {
                 write!(f, "{name:margin$}")?;
-                for (d, wide) in line.iter().zip(&widths) {
-                    write!(f, "  {d:>wide$}")?;
+                for (&d, &wide) in line.iter().zip(&widths) {
+                    write!(f, "  {:>wide$}", number(d))?;
                 }
                 writeln!(f)?;
             }

@@ -114,6 +114,10 @@ impl<T: Float> Evaluator<T> {
 
     fn with_simd(model: &Model, order: Order, simd: Simd) -> Result<Self> {
         order.check(&model.shape())?;
+        let cut = order.cut(&model.shape(), model.inputs());
+        model
+            .check_room(cut)
+            .map_err(|e| e.with_help("leave --order out, and the cheapest one is taken"))?;
         let lanes = simd.lanes::<T>();
         let layers = match model.as_dense() {
             Some(layers) => {
@@ -130,7 +134,7 @@ impl<T: Float> Evaluator<T> {
             sizes: model.sizes().into(),
             steps: model.steps().into(),
             order,
-            cut: order.cut(&model.shape(), model.inputs()),
+            cut,
             simd,
             panels: Panels::default(),
         })

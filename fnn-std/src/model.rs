@@ -62,8 +62,13 @@ pub struct Source {
 /// The most inputs or neurons of a layer. A wider one is a damaged file sooner than a network.
 pub(crate) const WIDEST: usize = 1 << 16;
 
-/// The most numbers in a panel of 1 + inputs columns as long as the widest layer: 1 GiB in f64.
-const LARGEST_PANEL: usize = 1 << 27;
+/// The most layers one after the other: the search for the cheapest order of accumulation takes a
+/// time that grows with their square.
+const MOST_LAYERS: usize = 1024;
+
+/// The most bytes that value and Jacobian of one input may take in the format of the model, beside
+/// four times those of its weights: a short file may state large sizes.
+const LARGEST_EVALUATION: usize = 128 << 20;
 
 impl Model {
     /// The model of these layers. Every weight is a number of format `precision`, although it is
@@ -79,12 +84,10 @@ impl Model {
             return Err(Error::refused("a model without layers"));
         };
         layer::check_chain(&layers)?;
-        let widest = layers.iter().map(Layer::widest).max().unwrap_or(0);
-        if (1 + first.inputs()).saturating_mul(widest) > LARGEST_PANEL {
+        if layers.len() > MOST_LAYERS {
             return Err(Error::refused(format!(
-                "{} inputs with layers of up to {widest} neurons are too many to evaluate a \
-                 Jacobian",
-                first.inputs()
+                "{} layers one after the other, wanted at most {MOST_LAYERS}",
+                layers.len()
             )));
         }
         if precision == Precision::F32 {
@@ -102,7 +105,7 @@ impl Model {
         let sizes = [first.inputs()].into_iter();
         let sizes = sizes.chain(layers.iter().map(Layer::outputs)).collect();
         let steps = layers.iter().map(Layer::step).collect();
-        Ok(Self {
+        let model = Self {
             layers,
             sizes,
             steps,
@@ -113,7 +116,25 @@ impl Model {
             ranges: None,
             notes: Vec::new(),
             source: None,
-        })
+        };
+        model.check_room(model.shape().best_cut(model.inputs()))?;
+        Ok(model)
+    }
+
+    /// Refuses an evaluation of value and Jacobian with this cut that would take much more memory
+    /// than the weights.
+    pub(crate) fn check_room(&self, cut: usize) -> Result<()> {
+        let (shape, inputs) = (self.shape(), self.inputs());
+        let numbers = shape.workspace(cut, inputs) + self.outputs() * (1 + inputs);
+        let most = LARGEST_EVALUATION / self.precision.bytes() + 4 * self.parameters();
+        if numbers > most {
+            let widest = self.layers.iter().map(Layer::widest).max().unwrap_or(0);
+            return Err(Error::refused(format!(
+                "{inputs} inputs with layers of up to {widest} neurons are too many to evaluate a \
+                 Jacobian: it would take {numbers} numbers, wanted at most {most}"
+            )));
+        }
+        Ok(())
     }
 
     /// The same model with names for its inputs.
@@ -270,9 +291,11 @@ impl Tensor {
             return self;
         };
         let numbers = &self.numbers;
+        // Without numbers the file decides how many columns are claimed.
+        let claimed = if numbers.is_empty() { 0 } else { columns };
         let column = |j: usize| numbers.iter().skip(j).step_by(columns.max(1)).copied();
         Self {
-            numbers: (0..columns).flat_map(column).collect(),
+            numbers: (0..claimed).flat_map(column).collect(),
             shape: vec![columns, rows],
             name: self.name,
         }
@@ -463,7 +486,8 @@ mod tests {
         );
         assert_eq!(
             error(vec![layer("a", 60_000, 1), layer("b", 1, 60_000)]),
-            "60000 inputs with layers of up to 60000 neurons are too many to evaluate a Jacobian"
+            "60000 inputs with layers of up to 60000 neurons are too many to evaluate a Jacobian: it \
+             would take 10800180000 numbers, wanted at most 34274436"
         );
         let odd = Dense::new(tensor("w", &[1, 1], &[0.1]), None, Activation::Tanh).unwrap();
         assert_eq!(

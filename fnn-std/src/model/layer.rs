@@ -221,14 +221,16 @@ fn steps(layers: &[Layer]) -> Vec<Step> {
     layers.iter().map(Layer::step).collect()
 }
 
-/// Branches are two at a time in `fnn-core`.
+/// Branches are two at a time in `fnn-core`: the first, and the others as one.
 fn step_of_branches(branches: &[Vec<Step>]) -> Step {
-    match branches {
-        [first, second] => Step::concat(&Shape::Steps(first), &Shape::Steps(second)),
-        [first, rest @ ..] => {
-            Step::concat(&Shape::Steps(first), &Shape::Step(step_of_branches(rest)))
-        }
-        [] => unreachable!("a concatenation has two branches at least"),
+    let mut branches = branches.iter().rev().map(|branch| Shape::Steps(branch));
+    let last = branches.next().unwrap_or(Shape::Steps(&[]));
+    let joined = branches.fold(last, |others, branch| {
+        Shape::Step(Step::concat(&branch, &others))
+    });
+    match joined {
+        Shape::Step(step) => step,
+        _ => unreachable!("a concatenation has two branches at least"),
     }
 }
 
@@ -499,17 +501,26 @@ impl Residual {
     }
 }
 
+/// The most branches beside each other. In `fnn-core` they are two at a time, one within the other.
+const MOST_BRANCHES: usize = 1024;
+
 impl Concat {
     /// Branches that take the same number of inputs.
     ///
     /// # Errors
-    /// Fewer than two branches or one without layers; layers that do not fit each other; branches
+    /// Fewer than two branches, too many, or one without layers; layers that do not fit each other; branches
     /// with other numbers of inputs; too many outputs.
     pub fn new(branches: Vec<Vec<Layer>>) -> Result<Self> {
         if branches.len() < 2 || branches.iter().any(Vec::is_empty) {
             return Err(Error::refused(
                 "a concatenation of fewer than two branches with layers",
             ));
+        }
+        if branches.len() > MOST_BRANCHES {
+            return Err(Error::refused(format!(
+                "a concatenation of {} branches, wanted at most {MOST_BRANCHES}",
+                branches.len()
+            )));
         }
         for branch in &branches {
             check_chain(branch)?;
