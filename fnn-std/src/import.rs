@@ -81,6 +81,7 @@
 //! several outputs come so. [`Model::notes`] says what was rewritten.
 
 mod archive;
+mod distinct;
 mod expression;
 mod keras;
 mod lower;
@@ -222,6 +223,32 @@ fn parse_format(bytes: &Bytes, folder: Option<&Path>, options: &Options) -> Resu
         _ => Error::refused(format!("the format is not known, wanted {FORMATS}")),
     };
     Err(error.with_help(SAVE))
+}
+
+/// Bytes of the names of entries at most: a long name is repeated for each entry of its value.
+const MOST_NAMED: usize = 16 << 20;
+
+/// A name for each entry of values with these names and sizes: that of the value where this has one
+/// entry, else with a number.
+fn entry_names<'n>(values: impl IntoIterator<Item = (&'n str, usize)>) -> Result<Vec<String>> {
+    let mut names = Vec::new();
+    let mut left = MOST_NAMED;
+    for (name, size) in values {
+        left = (name.len().checked_mul(size))
+            .and_then(|bytes| left.checked_sub(bytes))
+            .ok_or_else(|| {
+                Error::refused(format!(
+                    "the names of {size} entries after a name of {} bytes would take more than \
+                     {MOST_NAMED} bytes",
+                    name.len()
+                ))
+            })?;
+        match size {
+            1 => names.push(name.to_owned()),
+            _ => names.extend((0..size).map(|i| format!("{name}[{i}]"))),
+        }
+    }
+    Ok(names)
 }
 
 /// The formats that are read, for messages.

@@ -223,7 +223,8 @@ pub(crate) fn array(bytes: &[u8]) -> Result<Contents> {
     let mut numbers = widen(data);
     if is_fortran {
         match shape[..] {
-            [] | [_] => {}
+            // Without numbers the file decides how many rows are claimed.
+            [] | [_] | [_, 0] => {}
             [rows, _] => {
                 numbers = (0..rows)
                     .flat_map(|i| numbers.iter().skip(i).step_by(rows).copied())

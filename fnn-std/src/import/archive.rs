@@ -1,6 +1,9 @@
 //! Zip archives, with a limit on what comes out of them.
 
-use std::io::{Cursor, Read};
+use std::{
+    collections::HashSet,
+    io::{Cursor, Read},
+};
 
 use memchr::memmem;
 use zip::{ZipArchive, result::ZipError};
@@ -20,6 +23,9 @@ pub(super) struct Archive<'b> {
 /// Entries of an archive at most.
 const MOST_ENTRIES: usize = 4096;
 
+/// What each entry in the directory of an archive begins with.
+const ENTRY: &[u8] = b"PK\x01\x02";
+
 /// Bytes that may come out of any archive, and how often its own size on top: weights hardly
 /// become smaller when they are compressed.
 const FREE: u64 = 16 << 20;
@@ -33,17 +39,27 @@ impl<'b> Archive<'b> {
     pub(super) fn new(bytes: &'b [u8]) -> Result<Self> {
         check_entries(bytes)?;
         let zip = ZipArchive::new(Cursor::new(bytes)).map_err(|e| damaged(&e))?;
-        if zip.has_duplicate_names() {
-            return Err(Error::refused(
-                "the zip archive is damaged: two of its entries have one name",
-            ));
-        }
         let names: zip::result::ZipResult<Vec<_>> = zip
             .file_names()
             .map(|name| name.map(std::borrow::Cow::into_owned))
             .collect();
+        let names = names.map_err(|e| damaged(&e))?;
+        // The library keeps the last of entries whose names have the same bytes.
+        let stored = bytes.get(zip.central_directory_start() as usize..);
+        let stored = entry_names(stored.unwrap_or_default());
+        if let Some(name) = twice(stored).or_else(|| twice(names.iter().map(String::as_bytes))) {
+            let name = String::from_utf8_lossy(name);
+            return Err(Error::refused(format!(
+                "the zip archive has two entries of the name `{name}`"
+            )));
+        }
+        if zip.has_duplicate_names() {
+            return Err(Error::refused(
+                "the zip archive has two entries of one name",
+            ));
+        }
         Ok(Self {
-            names: names.map_err(|e| damaged(&e))?,
+            names,
             zip,
             length: bytes.len() as u64,
             left: FREE + RATIO * bytes.len() as u64,
@@ -67,7 +83,8 @@ impl<'b> Archive<'b> {
             ))
         };
         let entry = self.zip.by_name(name).map_err(|e| at(&e))?;
-        // What the entry says of its size is not believed beyond that of the archive.
+        // Room for what the entry claims is made up to the size of the archive; what comes out is
+        // read up to what is left.
         let expected = entry.size().min(self.length) as usize;
         let mut bytes = Vec::with_capacity(expected);
         entry
@@ -91,11 +108,32 @@ fn damaged(error: &ZipError) -> Error {
 
 /// Refuses archives with more entries than a model has, before the library makes room for them.
 fn check_entries(bytes: &[u8]) -> Result<()> {
-    let entries = memmem::find_iter(bytes, b"PK\x01\x02").count();
+    let entries = memmem::find_iter(bytes, ENTRY).count();
     if entries > MOST_ENTRIES {
         return Err(Error::refused(format!(
             "the zip archive has {entries} entries, wanted at most {MOST_ENTRIES}"
         )));
     }
     Ok(())
+}
+
+/// The names in the directory of an archive, as it stores them.
+fn entry_names(mut directory: &[u8]) -> impl Iterator<Item = &[u8]> {
+    std::iter::from_fn(move || {
+        let (entry, rest) = directory.split_first_chunk::<46>()?;
+        if !entry.starts_with(ENTRY) {
+            return None;
+        }
+        let length = |at: usize| usize::from(u16::from_le_bytes([entry[at], entry[at + 1]]));
+        // The name, what is added for some systems, and a comment.
+        let (name, rest) = rest.split_at_checked(length(28))?;
+        directory = rest.get(length(30) + length(32)..)?;
+        Some(name)
+    })
+}
+
+/// The first name that is there twice.
+fn twice<'n>(mut names: impl Iterator<Item = &'n [u8]>) -> Option<&'n [u8]> {
+    let mut seen = HashSet::new();
+    names.find(|name| !seen.insert(*name))
 }

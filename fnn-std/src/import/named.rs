@@ -13,7 +13,7 @@ use super::Options;
 use crate::{
     activation::Activation,
     error::{Error, Result},
-    model::{Dense, Model, Precision, Tensor},
+    model::{Dense, Model, Precision, Tensor, WIDEST},
 };
 
 /// The name of a tensor, understood.
@@ -433,6 +433,8 @@ fn ranges(list: &str) -> Result<Vec<Range<f64>>> {
 fn split(names: &str) -> Vec<String> {
     names
         .split(',')
+        // More than a model may have are refused, however many.
+        .take(WIDEST + 1)
         .map(|name| name.trim().to_owned())
         .collect()
 }

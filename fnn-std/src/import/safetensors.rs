@@ -6,7 +6,7 @@ use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 use serde_json::Value;
 
 use super::{
-    Options,
+    Options, distinct,
     named::{self, Name},
 };
 use crate::{
@@ -22,7 +22,7 @@ pub(super) fn recognise(bytes: &[u8]) -> bool {
 }
 
 pub(super) fn parse(bytes: &[u8], options: &Options) -> Result<Model> {
-    check_offsets(bytes)?;
+    check_header(bytes)?;
     let damaged = |e| Error::refused(format!("the file is damaged or cut off: {e}"));
     let (_, header) = SafeTensors::read_metadata(bytes).map_err(damaged)?;
     let file = SafeTensors::deserialize(bytes).map_err(damaged)?;
@@ -40,12 +40,9 @@ pub(super) fn parse(bytes: &[u8], options: &Options) -> Result<Model> {
     named::model(tensors, metadata, options)
 }
 
-/// Bytes of a header at most: it takes a hundred or so for each tensor, and some twenty times its
-/// size in memory.
-const LARGEST_HEADER: usize = 4 << 20;
-
-/// Refuses offsets beyond the end of the file: the library adds them up without a check.
-fn check_offsets(bytes: &[u8]) -> Result<()> {
+/// Refuses names and keys that stand twice, of which the library takes the last, and offsets beyond
+/// the end of the file, which it adds up without a check.
+fn check_header(bytes: &[u8]) -> Result<()> {
     let damaged = |found: &str| Error::refused(format!("the file is damaged or cut off: {found}"));
     let Some((length, rest)) = bytes.split_first_chunk() else {
         return Err(damaged("it is shorter than its first number"));
@@ -58,23 +55,14 @@ fn check_offsets(bytes: &[u8]) -> Result<()> {
             rest.len()
         )));
     };
-    if header.len() > LARGEST_HEADER {
-        return Err(Error::refused(format!(
-            "its header has {length} bytes, wanted at most {LARGEST_HEADER}"
-        )));
-    }
-    let entries: BTreeMap<String, Value> = serde_json::from_slice(header)
-        .map_err(|e| damaged(&format!("its header is not a JSON object: {e}")))?;
-    for (name, entry) in entries {
+    let entries = distinct::json("the header of the file", header)?;
+    let there = rest.len() - header.len();
+    for (name, entry) in entries.as_object().into_iter().flatten() {
         let offsets = entry.get("data_offsets").and_then(Value::as_array);
         for offset in offsets.into_iter().flatten() {
-            if offset
-                .as_u64()
-                .is_none_or(|offset| offset > (rest.len() - header.len()) as u64)
-            {
+            if offset.as_u64().is_none_or(|offset| offset > there as u64) {
                 return Err(damaged(&format!(
-                    "the tensor `{name}` reaches to byte {offset} and {} are there",
-                    rest.len() - header.len()
+                    "the tensor `{name}` reaches to byte {offset} and {there} are there"
                 )));
             }
         }
