@@ -18,29 +18,55 @@ use crate::{
     model::Layer,
 };
 
-/// How many numbers may yet be made that are not in the file: what a small file makes of itself
-/// stays small.
+/// What a graph may yet make that is not in the file: what a small file makes of itself stays small,
+/// and takes little time.
 #[derive(Debug)]
-pub(super) struct Budget(Cell<usize>);
+pub(super) struct Budget {
+    /// Numbers, those in a step or a layer, and a place among them.
+    numbers: Cell<usize>,
+    /// Numbers that are looked at.
+    work: Cell<usize>,
+}
 
 impl Budget {
     /// For a file of so many bytes.
     pub(super) fn new(bytes: usize) -> Self {
-        Self(Cell::new((4 << 20) + 2 * bytes))
+        let budget = Self {
+            numbers: Cell::new(0),
+            work: Cell::new((16 << 20) + 64 * bytes),
+        };
+        budget.renew(bytes);
+        budget
     }
 
-    /// Takes so many.
+    /// Makes room for another try at making numbers of a file of so many bytes.
+    pub(super) fn renew(&self, bytes: usize) {
+        self.numbers.set((4 << 20) + 2 * bytes);
+    }
+
+    /// Takes so many numbers.
     pub(super) fn take(&self, numbers: usize) -> Result<()> {
-        let left = self.0.get().checked_sub(numbers).ok_or_else(|| {
-            Error::refused(
-                "the graph makes far more numbers than the file holds, which is not how networks \
-                 are stored",
-            )
-        })?;
-        self.0.set(left);
+        let what = "the graph makes far more numbers than the file holds, which is not how networks \
+                    are stored";
+        Self::less(&self.numbers, numbers, what)
+    }
+
+    /// Takes the time to look at so many numbers.
+    pub(super) fn spend(&self, work: usize) -> Result<()> {
+        let what = "the graph goes through far more numbers than the file holds, which is not how \
+                    networks are stored";
+        Self::less(&self.work, work, what)
+    }
+
+    fn less(left: &Cell<usize>, by: usize, what: &str) -> Result<()> {
+        let less = left.get().checked_sub(by);
+        left.set(less.ok_or_else(|| Error::refused(what))?);
         Ok(())
     }
 }
+
+/// Numbers that take as much memory as a step without any, and its place in the graph.
+const STEP: usize = 16;
 
 /// A vector in the graph, by its number; what it is made of has smaller ones.
 pub(super) type Id = usize;
@@ -208,7 +234,7 @@ impl Expressions {
             Step::Pick(_, places) => places.len(),
             _ => 0,
         };
-        if let Err(error) = self.budget.take(numbers) {
+        if let Err(error) = self.budget.take(numbers + STEP) {
             self.exhausted = Some(error);
         }
         let place = self.place.clone();
@@ -287,6 +313,10 @@ impl Expressions {
                 return self.pick(from, places);
             }
             Step::Concat(parts) => {
+                if let Err(error) = self.budget.spend(parts.len()) {
+                    self.exhausted = Some(error);
+                    return x;
+                }
                 let mut start = 0;
                 for part in parts.iter().copied() {
                     let end = start + self.size(part);
@@ -655,6 +685,10 @@ impl Expressions {
 
     /// x·s/σ + (t − mean·s/σ), as TensorFlow arranges a layer normalisation.
     fn normalised_in_two(&mut self, a: Id, b: Id) -> Option<Id> {
+        // Before room is made for the factors of each entry.
+        if !matches!(self.step(self.unscaled(a)), Step::Multiplied(..)) {
+            return None;
+        }
         let (scaled, s, zero) = self.factored(a);
         let (mean, t_scale, t) = self.factored(b);
         let &Step::Multiplied(f, g) = self.step(scaled) else {
@@ -685,6 +719,17 @@ impl Expressions {
             }
         }
         None
+    }
+
+    /// The vector before the factors and addends on it.
+    fn unscaled(&self, mut x: Id) -> Id {
+        for _ in 0..FURTHEST {
+            match self.step(x) {
+                Step::Affine(from, ..) => x = *from,
+                _ => break,
+            }
+        }
+        x
     }
 
     /// The vector before the factors and addends on it, and these.

@@ -27,7 +27,7 @@ pub(super) fn layers(
 ) -> Result<(Vec<Layer>, Vec<String>)> {
     let mut lowering = Lowering {
         all,
-        dominators: dominators(all),
+        dominators: dominators(all)?,
         precision,
         notes: BTreeSet::new(),
         pieces: 0,
@@ -77,32 +77,33 @@ fn identity(size: usize) -> Piece {
 }
 
 /// For each vector the last one before it that all ways from the inputs to it lead through.
-fn dominators(all: &Expressions) -> Vec<Id> {
+fn dominators(all: &Expressions) -> Result<Vec<Id>> {
     let mut found: Vec<Id> = Vec::new();
     for vector in all.vectors() {
         let mut nearest = None;
         for from in sources(&vector.step) {
             nearest = Some(match nearest {
                 None => from,
-                Some(other) => meeting(&found, other, from),
+                Some(other) => meeting(all, &found, other, from)?,
             });
         }
         found.push(nearest.unwrap_or(Expressions::INPUT));
     }
-    found
+    Ok(found)
 }
 
 /// Where the ways back from two vectors meet.
-fn meeting(dominators: &[Id], mut a: Id, mut b: Id) -> Id {
+fn meeting(all: &Expressions, dominators: &[Id], mut a: Id, mut b: Id) -> Result<Id> {
     // Dominators have smaller numbers, so the larger one goes back.
     while a != b {
+        all.budget.spend(1)?;
         if a > b {
             a = dominators[a];
         } else {
             b = dominators[b];
         }
     }
-    a
+    Ok(a)
 }
 
 fn sources(step: &Step) -> Vec<Id> {
@@ -165,6 +166,7 @@ impl Lowering<'_> {
         }
         let mut pieces = Vec::new();
         for at in steps.into_iter().rev() {
+            self.all.budget.spend(self.all.size(at))?;
             self.append(&mut pieces, at, depth)?;
             self.pieces += 1;
             if self.pieces > MOST_PIECES {
@@ -217,18 +219,21 @@ impl Lowering<'_> {
                 let (scale, shift) = (all_entries(scale), all_entries(shift));
                 self.affine(pieces, at, scale, shift);
             }
-            Step::Activation(_, activation) => activate(pieces, name, vector.size, *activation),
+            Step::Activation(_, activation) => self.activate(pieces, at, *activation)?,
             Step::Clip(_, low, high) => {
                 let (low, high) = (self.precision.round(*low), self.precision.round(*high));
                 let activation = Activation::Clip { low, high };
-                activate(pieces, name, vector.size, activation);
+                self.activate(pieces, at, activation)?;
             }
-            Step::Normalised(_, epsilon) => pieces.push(Piece::Normalised {
-                name: name.clone(),
-                scale: vec![1.0; vector.size],
-                shift: vec![0.0; vector.size],
-                epsilon: *epsilon,
-            }),
+            Step::Normalised(_, epsilon) => {
+                self.all.budget.take(2 * vector.size)?;
+                pieces.push(Piece::Normalised {
+                    name: name.clone(),
+                    scale: vec![1.0; vector.size],
+                    shift: vec![0.0; vector.size],
+                    epsilon: *epsilon,
+                });
+            }
             Step::Softmax(_) => pieces.push(Piece::Softmax(name.clone(), vector.size)),
             Step::Mean(x) => {
                 let n = all.size(*x);
@@ -365,6 +370,34 @@ impl Lowering<'_> {
                 activation: None,
             }),
         }
+    }
+
+    /// Puts an activation after the last layer: into it, where it has none yet.
+    fn activate(&self, pieces: &mut Vec<Piece>, at: Id, new: Activation) -> Result<()> {
+        let vector = &self.all.vectors()[at];
+        if let Some(
+            Piece::Dense {
+                activation: free @ None,
+                ..
+            }
+            | Piece::Affine {
+                activation: free @ None,
+                ..
+            },
+        ) = pieces.last_mut()
+        {
+            *free = Some(new);
+            return Ok(());
+        }
+        self.all.budget.take(2 * vector.size)?;
+        pieces.push(Piece::Affine {
+            name: vector.place.name.clone(),
+            scale: vec![1.0; vector.size],
+            // Adding −0 changes no bit, not even the sign of a zero.
+            shift: vec![-0.0; vector.size],
+            activation: Some(new),
+        });
+        Ok(())
     }
 
     fn pick(
@@ -572,31 +605,6 @@ impl Lowering<'_> {
             *number = self.precision.round(*number);
         }
         numbers
-    }
-}
-
-/// Puts an activation after the last layer: into it, where it has none yet.
-fn activate(pieces: &mut Vec<Piece>, name: &Rc<str>, size: usize, new: Activation) {
-    match pieces.last_mut() {
-        Some(
-            Piece::Dense {
-                activation: free @ None,
-                ..
-            }
-            | Piece::Affine {
-                activation: free @ None,
-                ..
-            },
-        ) => {
-            *free = Some(new);
-        }
-        _ => pieces.push(Piece::Affine {
-            name: name.clone(),
-            scale: vec![1.0; size],
-            // Adding −0 changes no bit, not even the sign of a zero.
-            shift: vec![-0.0; size],
-            activation: Some(new),
-        }),
     }
 }
 

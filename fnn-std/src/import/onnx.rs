@@ -85,16 +85,17 @@ pub(super) fn parse(bytes: &Bytes, folder: Option<&Path>, options: &Options) -> 
     // The way that names the error is the first one, which nearly all files are meant in.
     let mut first = None;
     for reading in [Reading::Rows, Reading::Columns, Reading::Single] {
-        match source.model(reading, options.is_double()) {
-            Ok((model, more)) => {
-                notes.extend(more);
-                let model = model.with_notes(notes);
+        match source.read(reading, options.is_double()) {
+            Ok(read) => {
+                // A graph that is understood is not read in another way, whatever its sizes are.
+                let model = source.model(read, notes)?;
                 return Ok(match outline {
                     Some(outline) => outline.on(model),
                     None => model,
                 });
             }
-            Err(error) => first = first.or(Some(error)),
+            Err(Failure::Final(error)) => return Err(error),
+            Err(Failure::Misread(error)) => first = first.or(Some(error)),
         }
     }
     Err(first.unwrap_or_else(|| Error::refused("the graph cannot be read")))
@@ -102,6 +103,32 @@ pub(super) fn parse(bytes: &Bytes, folder: Option<&Path>, options: &Options) -> 
 
 /// Numbers in files beside the model at most: 1 GiB in f64.
 const MOST_BESIDE: usize = 1 << 27;
+
+/// What a graph says if the axes of its inputs are meant in one way.
+struct Read {
+    layers: Vec<Layer>,
+    precision: Precision,
+    /// The format of the file.
+    stored: Precision,
+    inputs: Vec<Input>,
+    /// How many entries each output has.
+    sizes: Vec<usize>,
+    notes: Vec<String>,
+}
+
+/// Why a graph cannot be read in one way.
+enum Failure {
+    /// In another one it may be.
+    Misread(Error),
+    /// It is understood, but too large: in no other way it is what is meant.
+    Final(Error),
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Self::Misread(error)
+    }
+}
 
 /// The file, and the outputs of it that are wanted, at least one.
 struct Source<'m> {
@@ -113,9 +140,9 @@ struct Source<'m> {
 }
 
 impl Source<'_> {
-    /// The model, if the axes of the inputs are meant in this way, and notes. It is in f64 where the
+    /// What the graph says if the axes of its inputs are meant in this way. It is in f64 where the
     /// file is, and where it is wanted so.
-    fn model(&self, reading: Reading, wants_double: bool) -> Result<(Model, Vec<String>)> {
+    fn read(&self, reading: Reading, wants_double: bool) -> std::result::Result<Read, Failure> {
         let mut walk = self.nodes.walk();
         let mut needs = Vec::new();
         for &output in &self.outputs {
@@ -139,12 +166,19 @@ impl Source<'_> {
                 let input = self.input(info, &dimensions, reading)?;
                 Ok((format, input))
             }) {
-                Ok((format, input)) => {
+                // Before a place is made for each entry.
+                Ok((_, input)) if is_used && input.size > WIDEST => {
+                    return Err(Failure::Final(Error::refused(format!(
+                        "the input `{}` has {} entries, wanted 1 to {WIDEST}",
+                        info.name, input.size
+                    ))));
+                }
+                Ok((format, input)) if input.size <= WIDEST => {
                     has_double |= is_used && format == Format::F64;
                     inputs.push(input);
                 }
-                Err(error) if is_used => return Err(self.choice(error)),
-                Err(_) => {
+                Err(error) if is_used => return Err(self.choice(error).into()),
+                _ => {
                     let none = match *self.outputs {
                         [_] => "the output does not depend on it",
                         _ => "no output depends on it",
@@ -157,62 +191,113 @@ impl Source<'_> {
             }
         }
         if !inputs.iter().any(|input| used.contains(&*input.name)) {
-            return Err(self.independent(self.outputs[0]));
+            return Err(self.independent(self.outputs[0]).into());
+        }
+        let total: usize = inputs.iter().map(|input| input.size).sum();
+        if total > WIDEST {
+            return Err(Failure::Final(Error::refused(format!(
+                "the inputs have {total} entries together, wanted 1 to {WIDEST}"
+            ))));
         }
 
         let weights = || leaves().filter_map(|leaf| stored.get(&**leaf).copied());
-        let beside = weights().filter(|tensor| tensor.data_location == 1);
-        let beside = beside.fold(0_usize, |sum, tensor| {
+        let beside = || weights().filter(|tensor| tensor.data_location == 1);
+        let files = beside().flat_map(|tensor| &tensor.external_data);
+        let files = files.filter(|entry| entry.key == "location");
+        let files: HashSet<&str> = files.map(|entry| &*entry.value).collect();
+        let beside = beside().fold(0_usize, |sum, tensor| {
             let sizes = tensor.dims.iter().map(|&n| usize::try_from(n).unwrap_or(0));
             sum.saturating_add(sizes.fold(1, usize::saturating_mul))
         });
         if beside > MOST_BESIDE {
-            return Err(Error::refused(format!(
+            return Err(Failure::Final(Error::refused(format!(
                 "{beside} numbers are in other files, wanted at most {MOST_BESIDE}"
-            )));
+            ))));
+        }
+        // Else many tensors could be made of one short file. One that cannot be looked at is named
+        // where it is read.
+        let length = |file: &&str| self.folder?.join(file).metadata().ok().map(|m| m.len());
+        let there: Option<Vec<u64>> = files.iter().map(length).collect();
+        let there = there.map(|lengths| lengths.into_iter().fold(0, u64::saturating_add));
+        if there.is_some_and(|there| beside as u64 > there) {
+            return Err(Failure::Final(Error::refused(format!(
+                "{beside} numbers are in other files, which have {} bytes",
+                there.unwrap_or(0)
+            ))));
         }
         let budget = Rc::new(Budget::new(self.bytes + 4 * beside));
         has_double |= weights().any(|tensor| Format::of(tensor.data_type) == Some(Format::F64));
         let is_double = wants_double || has_double;
         let tolerance = tolerance(weights());
         let mut evaluation = Evaluation::new(self.nodes, &inputs, tolerance, is_double, budget);
+        let id = |evaluation: &Evaluation<'_>, name: &str| match evaluation.value(name) {
+            Some(Value::Vector(vector)) => Some(vector.id),
+            _ => None,
+        };
+        let given = inputs
+            .iter()
+            .filter_map(|input| id(&evaluation, &input.name));
+        let given: HashSet<Id> = given.collect();
         let mut parts = Vec::new();
         for (output, order, leaves) in &needs {
             self.evaluate(&mut evaluation, &stored, order, leaves)
                 .map_err(|e| self.at(output, e))?;
-            match evaluation.value(&output.name) {
-                Some(Value::Vector(vector)) => parts.push(vector.id),
-                _ => return Err(self.independent(output)),
+            match id(&evaluation, &output.name) {
+                Some(id) => parts.push(id),
+                None => return Err(self.independent(output).into()),
             }
+        }
+        if parts.iter().all(|id| given.contains(id)) {
+            let name = &self.outputs[0].name;
+            let error = Error::refused(format!(
+                "the graph has no layer: its output `{name}` is an input as it comes, wanted at \
+                 least one operator that computes"
+            ));
+            return Err(Failure::Final(self.choice(error.with_help(
+                "export the trained network: torch.onnx.export(network, (x,), \"network.onnx\")",
+            ))));
         }
         has_double |= evaluation.format == Format::F64;
         if has_double && !is_double {
             // A node holds the only number in f64, or makes it.
-            return self.model(reading, true);
+            return self.read(reading, true);
         }
         let precision = |is_double: bool| match is_double {
             true => Precision::F64,
             false => Precision::F32,
         };
-        let (precision, stored_in) = (precision(is_double), precision(has_double));
+        let (precision, stored) = (precision(is_double), precision(has_double));
         let sizes = parts.iter().map(|&id| evaluation.expressions.size(id));
         let sizes: Vec<usize> = sizes.collect();
         let (layers, more) = self.layers(&mut evaluation.expressions, &parts, precision)?;
         notes.append(&mut evaluation.notes);
         notes.extend(more);
-        let mut model = Model::new(layers, precision)?;
-        if precision != stored_in {
-            model = model.widened_from(stored_in);
+        Ok(Read {
+            layers,
+            precision,
+            stored,
+            inputs,
+            sizes,
+            notes,
+        })
+    }
+
+    /// The model of what was read, with these notes and its own.
+    fn model(&self, read: Read, mut notes: Vec<String>) -> Result<Model> {
+        let mut model = Model::new(read.layers, read.precision)?;
+        if read.precision != read.stored {
+            model = model.widened_from(read.stored);
         }
-        let names = inputs.iter().map(|input| (&*input.name, input.size));
-        if let Some(names) = entry_names(names) {
+        let names = read.inputs.iter().map(|input| (&*input.name, input.size));
+        if let Some(names) = entry_names(names)? {
             model = model.with_input_names(names)?;
         }
         let names = self.outputs.iter().map(|output| &*output.name);
-        if let Some(names) = entry_names(names.zip(sizes)) {
+        if let Some(names) = entry_names(names.zip(read.sizes))? {
             model = model.with_output_names(names)?;
         }
-        Ok((model, notes))
+        notes.extend(read.notes);
+        Ok(model.with_notes(notes))
     }
 
     /// Evaluates these nodes, and before them the values that they start from.
@@ -271,7 +356,7 @@ impl Source<'_> {
                 None => lower::layers(all, id, precision),
             }
             // A further try makes its numbers anew.
-            .inspect_err(|_| all.budget = Rc::new(Budget::new(self.bytes)))
+            .inspect_err(|_| all.budget.renew(self.bytes))
         };
         joined(parts).map_err(|error| {
             // The first output that fails with those before it. Halving keeps this short, however
@@ -433,19 +518,14 @@ fn tolerance<'m>(tensors: impl Iterator<Item = &'m proto::Tensor>) -> f64 {
     tensors.map(error).fold(1e-6, f64::max)
 }
 
-/// A name for each entry: that of its value where this has one entry, else with a number; `None`
-/// where two would be the same.
-fn entry_names<'n>(values: impl IntoIterator<Item = (&'n str, usize)>) -> Option<Vec<String>> {
-    let mut names = Vec::new();
-    for (name, size) in values {
-        if name.is_empty() {
-            return None;
-        }
-        match size {
-            1 => names.push(name.to_owned()),
-            _ => names.extend((0..size).map(|i| format!("{name}[{i}]"))),
-        }
+/// A name for each entry; `None` where two would be the same or a value has none.
+fn entry_names<'n>(
+    values: impl IntoIterator<Item = (&'n str, usize)> + Clone,
+) -> Result<Option<Vec<String>>> {
+    if values.clone().into_iter().any(|(name, _)| name.is_empty()) {
+        return Ok(None);
     }
+    let names = super::entry_names(values)?;
     let different: HashSet<_> = names.iter().collect();
-    (different.len() == names.len()).then_some(names)
+    Ok((different.len() == names.len()).then_some(names))
 }

@@ -40,6 +40,58 @@ const MOST_NODES: usize = 1 << 14;
 /// Functions inside each other at most.
 const DEEPEST: usize = 16;
 
+/// Bytes at most that calls of functions make of names, inputs, outputs and attributes: a short file
+/// may call a function with long names many times.
+const MOST_MADE: usize = 32 << 20;
+
+/// Sets of operators at most, which are looked through for each node.
+const MOST_SETS: usize = 256;
+
+/// Refuses two of one name, of which one reader takes the first and another one the last; what has no
+/// name is not looked up by it.
+pub(super) fn distinct<'n>(
+    names: impl IntoIterator<Item = &'n str>,
+    twice: impl Fn(&str) -> String,
+) -> Result<()> {
+    let mut seen = HashSet::new();
+    let mut named = names.into_iter().filter(|name| !name.is_empty());
+    match named.find(|name| !seen.insert(*name)) {
+        Some(name) => Err(Error::refused(twice(name))),
+        None => Ok(()),
+    }
+}
+
+/// The domain of ONNX's own operators has two names.
+fn is_own(domain: &str) -> bool {
+    domain.is_empty() || domain == "ai.onnx"
+}
+
+/// Refuses two versions of one set of operators.
+fn check_versions(sets: &[proto::OperatorSet]) -> Result<()> {
+    if sets.len() > MOST_SETS {
+        return Err(Error::refused(format!(
+            "the file names {} sets of operators, wanted at most {MOST_SETS}",
+            sets.len()
+        )));
+    }
+    let mut versions = HashMap::new();
+    for set in sets {
+        let domain = if is_own(&set.domain) {
+            "ai.onnx"
+        } else {
+            &*set.domain
+        };
+        let first = *versions.entry(domain).or_insert(set.version);
+        if first != set.version {
+            return Err(Error::refused(format!(
+                "the file names versions {first} and {} of the operators of `{domain}`",
+                set.version
+            )));
+        }
+    }
+    Ok(())
+}
+
 impl Node<'_> {
     /// The operator and the node, for messages.
     pub(super) fn place(&self) -> String {
@@ -66,10 +118,12 @@ impl<'m> Graph<'m> {
                 )));
             }
         }
+        check_versions(&model.opset_import)?;
         let mut inlined = Inlined {
             functions,
             nodes: Vec::new(),
             calls: 0,
+            made: 0,
         };
         let scope = Scope {
             prefix: None,
@@ -79,9 +133,28 @@ impl<'m> Graph<'m> {
             number: None,
         };
         inlined.append(&graph.node, &scope, 0)?;
+        let inputs = || graph.input.iter().map(|input| &*input.name);
+        distinct(inputs(), |name| {
+            format!("the graph has two inputs `{name}`")
+        })?;
+        let sparse = graph.sparse_initializer.iter();
+        let sparse = sparse.filter_map(|sparse| sparse.values.as_ref());
+        let stored = || graph.initializer.iter().chain(sparse.clone());
+        let stored = || stored().map(|tensor| &*tensor.name);
+        distinct(stored(), |name| {
+            format!("the graph stores two tensors `{name}`")
+        })?;
+        let mut given: HashMap<&str, &str> = inputs().map(|name| (name, "an input")).collect();
+        given.extend(stored().map(|name| (name, "a stored tensor")));
         let mut makers = HashMap::new();
         for (number, node) in inlined.nodes.iter().enumerate() {
             for output in node.outputs.iter().filter(|name| !name.is_empty()) {
+                if let Some(what) = given.get(&**output) {
+                    return Err(Error::refused(format!(
+                        "{} makes the value `{output}`, which is {what} of the graph too",
+                        node.place()
+                    )));
+                }
                 match makers.entry(output.clone()) {
                     Entry::Vacant(free) => {
                         free.insert(number);
@@ -195,9 +268,24 @@ struct Inlined<'m> {
     functions: HashMap<(&'m str, &'m str, &'m str), &'m proto::Function>,
     nodes: Vec<Node<'m>>,
     calls: usize,
+    /// Bytes made by calls of functions.
+    made: usize,
 }
 
 impl<'m> Inlined<'m> {
+    /// Counts what a call of a function makes of so many items with names of so many bytes.
+    fn made(&mut self, items: usize, bytes: usize) -> Result<()> {
+        let each = size_of::<(Name, Name)>();
+        self.made = self.made.saturating_add(items * each + bytes);
+        if self.made > MOST_MADE {
+            return Err(Error::refused(format!(
+                "the calls of functions would make more than {MOST_MADE} bytes of names and \
+                 attributes"
+            )));
+        }
+        Ok(())
+    }
+
     fn append(&mut self, nodes: &'m [proto::Node], scope: &Scope<'m>, depth: usize) -> Result<()> {
         for (number, node) in nodes.iter().enumerate() {
             let number = scope.number.unwrap_or(number);
@@ -210,6 +298,17 @@ impl<'m> Inlined<'m> {
                     attributes.push((&*attribute.name, given));
                 }
             }
+            distinct(attributes.iter().map(|(name, _)| *name), |name| {
+                format!(
+                    "node {number}, a `{}`, has the attribute `{name}` twice",
+                    node.op_type
+                )
+            })?;
+            if let Some(prefix) = &scope.prefix {
+                let names = || node.input.iter().chain(&node.output).chain([&node.name]);
+                let bytes = names().map(|name| prefix.len() + name.len()).sum();
+                self.made(names().count() + attributes.len(), bytes)?;
+            }
             let names = |names: &[String]| names.iter().map(|name| scope.name(name)).collect();
             let (inputs, outputs): (Vec<Name>, Vec<Name>) =
                 (names(&node.input), names(&node.output));
@@ -221,7 +320,6 @@ impl<'m> Inlined<'m> {
                 )));
             }
             let Some(&function) = self.functions.get(&key) else {
-                let is_own = |domain: &str| domain.is_empty() || domain == "ai.onnx";
                 let same = |set: &&proto::OperatorSet| {
                     set.domain == node.domain || is_own(&set.domain) && is_own(&node.domain)
                 };
@@ -255,6 +353,13 @@ impl<'m> Inlined<'m> {
                 )));
             }
             self.calls += 1;
+            let formals = || function.input.iter().chain(&function.output);
+            let defaults = &function.attribute_proto;
+            self.made(formals().count() + defaults.len(), 0)?;
+            let twice = |name: &str| format!("the function `{}` has `{name}` twice", function.name);
+            distinct(formals().map(String::as_str), twice)?;
+            distinct(defaults.iter().map(|default| &*default.name), twice)?;
+            check_versions(&function.opset_import)?;
             let mut inside = Scope {
                 prefix: Some(format!(
                     "{}/{}/",
@@ -289,7 +394,7 @@ impl<'m> Inlined<'m> {
                     inside.names.insert(formal, actual);
                 }
             }
-            for default in &function.attribute_proto {
+            for default in defaults {
                 inside.attributes.insert(&default.name, default);
             }
             inside.attributes.extend(attributes);

@@ -186,9 +186,14 @@ impl Input {
         for (axis, size) in dimensions.iter().enumerate() {
             sizes.push(if rows == Some(axis) { 1 } else { (*size)? });
         }
+        // What is more than can be counted is more than a vector may have, too.
+        let size = sizes.iter().fold(1_usize, |all, &n| all.saturating_mul(n));
+        if size <= WIDEST {
+            count(&sizes).ok()?;
+        }
         Some(Self {
             name: name.into(),
-            size: count(&sizes).ok()?,
+            size,
             sizes,
             rows,
             declared: rows.and_then(|axis| dimensions[axis]),
@@ -318,6 +323,18 @@ impl<'m> Evaluation<'m> {
         while let Some(None) = inputs.last() {
             inputs.pop();
         }
+        // What an operator is given it may look at several times; what it makes takes from the budget
+        // or is bounded below.
+        let given = inputs.iter().flatten().map(|value| match value {
+            Value::Constant(constant) => constant.numbers.len(),
+            Value::Vector(vector) => self.expressions.size(vector.id),
+        });
+        // A function that is called many times has them each time.
+        let held = node
+            .attributes
+            .iter()
+            .map(|(_, held)| held.floats.len() + held.ints.len() + held.s.len());
+        self.budget.spend(given.chain(held).sum()).map_err(at)?;
         let call = Call { node, inputs };
         let outputs = self.call(&full, &call).map_err(at)?;
         if let Some(error) = self.expressions.exhausted.take() {
@@ -370,6 +387,7 @@ impl<'m> Evaluation<'m> {
                     }
                     None => Constant::new("", vec![1], Format::F32, [0.0]),
                 };
+                self.budget.take(value.numbers.len())?;
                 let view = View::whole(&value.sizes)
                     .broadcast(&[1])?
                     .broadcast(&sizes)?;
@@ -596,8 +614,11 @@ impl<'m> Call<'_, 'm> {
 
     /// The constant that a `Constant` node holds.
     fn constant_value(&self) -> Result<Constant> {
-        let Some(&(name, attribute)) = self.node.attributes.first() else {
-            return Err(Error::refused("it holds nothing"));
+        let [(name, attribute)] = self.node.attributes[..] else {
+            return Err(Error::refused(format!(
+                "it holds {} values, wanted one",
+                self.node.attributes.len()
+            )));
         };
         let output = self.node.outputs.first().map_or("", |name| name);
         let float = |x: &f32| f64::from(*x);

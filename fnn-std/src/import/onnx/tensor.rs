@@ -9,6 +9,7 @@ use std::{
 
 use super::{
     super::expression::Budget,
+    graph::distinct,
     proto,
     view::{Sizes, View, common, count},
 };
@@ -146,6 +147,18 @@ impl Constant {
                 )))
             }
         };
+        let lists = [
+            tensor.raw_data.len(),
+            tensor.float_data.len(),
+            tensor.double_data.len(),
+            tensor.int32_data.len(),
+            tensor.int64_data.len(),
+            tensor.uint64_data.len(),
+            usize::from(tensor.data_location == 1),
+        ];
+        if lists.iter().filter(|&&length| length > 0).count() > 1 {
+            return Err(refused("holds its numbers twice".to_owned()));
+        }
         let numbers: Rc<[f64]> = if tensor.data_location == 1 {
             let bytes = external(tensor, wanted * width, folder).map_err(|e| {
                 e.in_sentence(|e| format!("the tensor `{name}` is in another file: {e}"))
@@ -310,6 +323,8 @@ fn from_bytes(data_type: i32, bytes: &[u8]) -> Rc<[f64]> {
 /// The bytes of a tensor in a file beside the model. Only one inside the model's folder is read,
 /// wherever links lead.
 fn external(tensor: &proto::Tensor, wanted: usize, folder: Option<&Path>) -> Result<Vec<u8>> {
+    let keys = tensor.external_data.iter().map(|entry| &*entry.key);
+    distinct(keys, |key| format!("its {key} is stated twice"))?;
     let entry = |key: &str| {
         let found = tensor.external_data.iter().find(|entry| entry.key == key);
         found.map(|entry| entry.value.as_str())
@@ -362,6 +377,7 @@ fn external(tensor: &proto::Tensor, wanted: usize, folder: Option<&Path>) -> Res
     }
     let mut file = File::open(&real).map_err(cannot)?;
     file.seek(SeekFrom::Start(offset)).map_err(cannot)?;
+    // As many as are there, as was looked up.
     let mut bytes = Vec::with_capacity(wanted);
     file.take(wanted as u64)
         .read_to_end(&mut bytes)

@@ -6,7 +6,7 @@ use crate::error::{Error, Result};
 pub(super) type Sizes = Vec<usize>;
 
 /// The most indices that a tensor has here.
-const MOST_AXES: usize = 16;
+pub(super) const MOST_AXES: usize = 16;
 
 /// How many entries a tensor of these sizes has.
 pub(super) fn count(sizes: &[usize]) -> Result<usize> {
@@ -151,7 +151,12 @@ pub(super) fn common(a: &[usize], b: &[usize]) -> Result<Sizes> {
 pub(super) fn gathered(sizes: &[usize], axis: usize, indices: &[usize]) -> Vec<usize> {
     let inner: usize = sizes[axis + 1..].iter().product();
     let outer: usize = sizes[..axis].iter().product();
+    // As many as the caller has counted, and taken from a budget or held to the widest vector.
     let mut places = Vec::with_capacity(outer * indices.len() * inner);
+    if places.capacity() == 0 {
+        // Beside a size of zero the others may be anything.
+        return places;
+    }
     for o in 0..outer {
         for &index in indices {
             let start = (o * sizes[axis] + index) * inner;

@@ -36,7 +36,8 @@ impl Evaluation<'_> {
         // Where each entry of the result is among the parts one after the other.
         let places = |values: &[Value]| {
             let mut places = Vec::with_capacity(entries);
-            for o in 0..outer {
+            // Where there are none, the sizes beside the zero may be anything.
+            for o in 0..if entries == 0 { 0 } else { outer } {
                 let mut start = 0;
                 for value in values {
                     let all: usize = value.sizes().iter().product();

@@ -234,8 +234,10 @@ impl Evaluation<'_> {
                     for a in (0..axes).rev() {
                         let at = (rest % kernel[a]) as i64 * dilations[a] - pads[a];
                         rest /= kernel[a];
-                        is_inside &= (0..pixels[a] as i64).contains(&at);
-                        pixel += at.max(0) as usize * step;
+                        // A pixel outside may be so far away that its place is no number.
+                        let at = usize::try_from(at).ok().filter(|&at| at < pixels[a]);
+                        is_inside &= at.is_some();
+                        pixel += at.unwrap_or(0) * step;
                         step *= pixels[a];
                     }
                     if is_inside {
@@ -270,6 +272,7 @@ impl Evaluation<'_> {
         };
         let inputs = self.expressions.size(x.id);
         let coefficients = call.floats("coefficients");
+        self.budget.take(coefficients.len())?;
         let outputs = coefficients.len() / inputs.max(1);
         if outputs * inputs != coefficients.len() || outputs == 0 {
             return Err(Error::refused(format!(

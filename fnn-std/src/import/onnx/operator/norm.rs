@@ -20,13 +20,15 @@ impl Evaluation<'_> {
             return Ok(vec![value.clone()]);
         }
         let own = value.sizes().len();
-        let axes = if axes.is_empty() {
+        let mut axes = if axes.is_empty() {
             (0..own).collect()
         } else {
             axes.iter()
                 .map(|&a| axis(a, own))
                 .collect::<Result<Vec<_>>>()?
         };
+        axes.sort_unstable();
+        axes.dedup();
         let keep = call.integer("keepdims", 1)? != 0;
         Ok(vec![self.reduced(value, is_mean, axes, keep)?])
     }

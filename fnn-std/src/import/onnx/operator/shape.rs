@@ -3,7 +3,7 @@
 use super::{
     super::{
         tensor::{Constant, Format},
-        view::{Sizes, View, axis, common, count},
+        view::{MOST_AXES, Sizes, View, axis, common, count},
     },
     Call, Evaluation, Value, Vector,
 };
@@ -210,6 +210,10 @@ impl Evaluation<'_> {
             from.retain(|a| a.is_none_or(|a| !gone.contains(&a)));
         } else {
             let axes = axes.ok_or_else(|| Error::refused("its axes are missing"))?;
+            // Before so many are sorted in.
+            if axes.len() > MOST_AXES {
+                return Err(Error::refused(format!("{} new axes", axes.len())));
+            }
             let total = own.len() + axes.len();
             let mut new = axes
                 .iter()
