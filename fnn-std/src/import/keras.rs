@@ -8,7 +8,10 @@
 mod layers;
 mod weights;
 
-use std::{collections::HashMap, rc::Rc};
+use std::{
+    collections::{HashMap, HashSet},
+    rc::Rc,
+};
 
 use serde_json::Value;
 
@@ -19,12 +22,13 @@ use self::{
 use super::{
     Options,
     archive::Archive,
+    distinct,
     expression::{Budget, Expressions, Id, Place, Tolerance},
     lower,
 };
 use crate::{
     error::{Error, Result},
-    model::{Model, Precision, Select},
+    model::{Model, Precision, Select, WIDEST},
 };
 
 const CONFIG: &str = "config.json";
@@ -71,16 +75,20 @@ pub(super) fn parse_h5(bytes: &[u8], options: &Options) -> Result<Model> {
 }
 
 fn json(name: &str, bytes: &[u8]) -> Result<Value> {
-    serde_json::from_slice(bytes)
-        .map_err(|e| Error::refused(format!("the configuration `{name}` is not JSON: {e}")))
+    distinct::json(&format!("the configuration `{name}`"), bytes)
 }
 
 fn model(config: &Value, version: &str, weights: &Weights, options: &Options) -> Result<Model> {
     super::refuse_activations(options, "a Keras model")?;
     let entries = inputs(config)?;
     let sizes: Vec<usize> = entries.iter().map(|(_, shape)| shape.size()).collect();
-    let total = sizes.iter().try_fold(0usize, |sum, &n| sum.checked_add(n));
-    let total = total.unwrap_or(usize::MAX);
+    let total = sizes.iter().fold(0usize, |sum, &n| sum.saturating_add(n));
+    // Before a place is made for each entry.
+    if total == 0 || total > WIDEST {
+        return Err(Error::refused(format!(
+            "the inputs of the model have {total} entries, wanted 1 to {WIDEST}"
+        )));
+    }
     let budget = Rc::new(Budget::new(weights.bytes()));
     let is_double = options.is_double();
     let mut builder = Builder {
@@ -89,6 +97,7 @@ fn model(config: &Value, version: &str, weights: &Weights, options: &Options) ->
         is_double,
         is_keras_2: version.starts_with("2.") || version == "2",
         made: HashMap::new(),
+        calls: 0,
         notes: Vec::new(),
     };
     let mut start = 0usize;
@@ -96,8 +105,7 @@ fn model(config: &Value, version: &str, weights: &Weights, options: &Options) ->
     for (name, shape) in &entries {
         let mut id = Expressions::INPUT;
         if entries.len() > 1 {
-            // Which checks the sizes.
-            let end = start.saturating_add(shape.size());
+            let end = start + shape.size();
             let entries = Select::new(name.as_str(), total, start..end)?;
             id = builder.steps.layer(id, &entries.into());
             start = end;
@@ -105,8 +113,16 @@ fn model(config: &Value, version: &str, weights: &Weights, options: &Options) ->
         let shape = shape.clone();
         arguments.push(Part { id, shape });
     }
+    let given: Vec<Id> = arguments.iter().map(|part| part.id).collect();
     let outputs = builder.model(config, "", arguments)?;
-    let ids = outputs.iter().map(|(_, part)| part.id).collect();
+    let ids: Vec<Id> = outputs.iter().map(|(_, part)| part.id).collect();
+    if ids.iter().all(|id| given.contains(id)) {
+        return Err(Error::refused(
+            "the model has no layer: its output is an input as it comes, wanted at least one layer \
+             that computes",
+        )
+        .with_help("in Python, save the trained network: model.save(\"model.keras\")"));
+    }
     let output = builder.joined(|steps| steps.concat(ids))?;
     let stored = weights.precision();
     let precision = if is_double { Precision::F64 } else { stored };
@@ -121,22 +137,15 @@ fn model(config: &Value, version: &str, weights: &Weights, options: &Options) ->
     // A single one has a name that Keras made up, most often, and need not be told from others.
     if entries.len() > 1 {
         let names = entries.iter().zip(&sizes);
-        model = model.with_input_names(numbered(names.map(|((name, _), size)| (name, *size))))?;
+        let names = super::entry_names(names.map(|((name, _), size)| (&**name, *size)))?;
+        model = model.with_input_names(names)?;
     }
     if outputs.len() > 1 {
         let names = outputs.iter();
-        model = model.with_output_names(numbered(names.map(|(name, p)| (name, p.shape.size()))))?;
+        let names = super::entry_names(names.map(|(name, p)| (&**name, p.shape.size())))?;
+        model = model.with_output_names(names)?;
     }
     Ok(model)
-}
-
-/// A name for each entry of the vectors with these names and sizes.
-fn numbered<'n>(vectors: impl Iterator<Item = (&'n String, usize)>) -> Vec<String> {
-    let names = vectors.map(|(name, size)| match size {
-        1 => vec![name.clone()],
-        _ => (0..size).map(|i| format!("{name}[{i}]")).collect(),
-    });
-    names.collect::<Vec<_>>().concat()
 }
 
 /// How far constants in activations that are written out in parts may be from theirs: what f32 rounds
@@ -161,8 +170,13 @@ struct Builder<'w> {
     is_double: bool,
     /// What is computed for a place of weights and a shape, so that a shared layer is read once.
     made: HashMap<(String, Shape), Made>,
+    /// Calls of layers, those in the models that were entered.
+    calls: usize,
     notes: Vec<String>,
 }
+
+/// Calls of layers at most, those in models counted at every call of these.
+const MOST_CALLS: usize = 1 << 14;
 
 impl Builder<'_> {
     /// The outputs of the model of this configuration called on `arguments`, with their names.
@@ -182,7 +196,9 @@ impl Builder<'_> {
                     ))
                 })?;
                 let mut places = Places::new(place);
-                for layer in sequence(config)? {
+                let layers = sequence(config)?;
+                self.enter(config, layers)?;
+                for layer in layers {
                     let place = places.next(layer);
                     if class(layer) != "InputLayer" {
                         part = self.call_one(layer, &place, vec![part])?;
@@ -198,6 +214,29 @@ impl Builder<'_> {
                 "a subclass of keras.Model does not say what it computes: build it from layers, \
                  or export it to ONNX",
             )),
+        }
+    }
+
+    /// Counts the layers of a model, and refuses two of one name: by their names they are called, and
+    /// in `.h5` files their weights are found.
+    fn enter(&mut self, config: &Value, layers: &[Value]) -> Result<()> {
+        let nodes = layers
+            .iter()
+            .map(|layer| array(&layer["inbound_nodes"]).len());
+        self.calls += nodes.map(|nodes| nodes.max(1)).sum::<usize>();
+        if self.calls > MOST_CALLS {
+            return Err(Error::refused(format!(
+                "the model calls more than {MOST_CALLS} layers"
+            )));
+        }
+        let mut seen = HashSet::new();
+        match layers.iter().find(|layer| !seen.insert(name(layer))) {
+            None => Ok(()),
+            Some(twice) => Err(Error::refused(format!(
+                "the model `{}` has two layers `{}`",
+                name(config),
+                name(twice)
+            ))),
         }
     }
 
@@ -219,7 +258,9 @@ impl Builder<'_> {
         let mut known: HashMap<History, Part> = inputs.into_iter().zip(arguments).collect();
         let mut places = Places::new(place);
         let mut calls = HashMap::new();
-        for layer in list(&config["config"]["layers"], "layers")? {
+        let layers = list(&config["config"]["layers"], "layers")?;
+        self.enter(config, layers)?;
+        for layer in layers {
             let place = places.next(layer);
             for (number, node) in array(&layer["inbound_nodes"]).iter().enumerate() {
                 let call = Call {
@@ -359,6 +400,14 @@ impl Builder<'_> {
                 Part { id, shape }
             }
         };
+        // Before the next layer makes room for so many.
+        let size = part.shape.size();
+        if size == 0 || size > WIDEST {
+            return Err(Error::refused(format!(
+                "the output of the layer `{name}` ({class}) has {size} entries, wanted 1 to {WIDEST}"
+            )));
+        }
+        self.steps.budget.spend(size)?;
         Ok(vec![(name.to_owned(), part)])
     }
 
@@ -378,6 +427,8 @@ impl Builder<'_> {
             is_keras_2: self.is_keras_2,
             is_double: self.is_double,
         };
+        // Factors and addends for each entry, which a layer without weights has too.
+        self.steps.budget.take(2 * shape.size())?;
         let (steps, shape) = call.steps(&mut self.notes)?;
         let made = (Rc::new(steps), shape);
         self.made.insert(key, made.clone());

@@ -284,6 +284,7 @@ impl Call<'_> {
         let (Some(kernel), bias) = (variables.next(), variables.next()) else {
             return Err(self.refused("units"));
         };
+        self.check_kernel(&kernel)?;
         let dense = Dense::new(kernel.transposed(), bias, Activation::Identity)?;
         let shape = self.shape.with_last(dense.outputs());
         let after = Call {
@@ -294,6 +295,28 @@ impl Call<'_> {
         let mut layers = vec![dense.into()];
         layers.extend(activation);
         Ok((layers, shape))
+    }
+
+    /// Refuses a kernel of other sizes than the configuration says: one of them is another model's.
+    fn check_kernel(&self, kernel: &Tensor) -> Result<()> {
+        let inputs = self.shape.size();
+        let units = match &self.config["units"] {
+            Value::Null => kernel.shape.get(1).copied(),
+            units => units.as_u64().and_then(|n| usize::try_from(n).ok()),
+        };
+        let units = units.ok_or_else(|| self.refused("units"))?;
+        if kernel.shape != [inputs, units] {
+            return Err(Error::refused(format!(
+                "the layer `{}` (Dense) has the kernel `{}` of the shape {:?}, wanted \
+                 [{inputs}, {units}] by the configuration",
+                self.name, kernel.name, kernel.shape
+            ))
+            .with_help(
+                "the configuration and the weights are of different models: in Python, save them \
+                 together with model.save(\"model.keras\")",
+            ));
+        }
+        Ok(())
     }
 
     /// The layers of an activation, by its name or as a layer of its own; none for the identity.

@@ -1,6 +1,9 @@
 //! The variables of layers, in HDF5 files.
 
-use std::cell::Cell;
+use std::{
+    cell::{Cell, RefCell},
+    collections::HashSet,
+};
 
 use hdf5_reader::{ByteOrder, Datatype, Hdf5File, OpenOptions, dataset::Dataset};
 
@@ -19,6 +22,8 @@ pub(super) struct Weights {
     left: Cell<usize>,
     bytes: usize,
     precision: Cell<Precision>,
+    /// Groups whose members have different names.
+    checked: RefCell<HashSet<String>>,
 }
 
 /// Bytes that may be read from any file, and how often its size on top: compressed weights hardly
@@ -66,6 +71,7 @@ impl Weights {
             left: Cell::new(left),
             bytes: size,
             precision: Cell::new(Precision::F32),
+            checked: RefCell::default(),
         })
     }
 
@@ -130,6 +136,7 @@ impl Weights {
         }
         let (_, held) = group.member_names().map_err(|e| damaged(&e))?;
         check_count(layer, names, held.len())?;
+        self.check_links(&path)?;
         Ok((0..names.len()).map(|i| format!("{path}/{i}")).collect())
     }
 
@@ -142,6 +149,10 @@ impl Weights {
             .map_err(|e| missing(&path, &e))?;
         let held = list.read_strings().map_err(|e| damaged(&e))?;
         check_count(layer, names, held.len())?;
+        for name in &held {
+            let (group, _) = name.rsplit_once('/').unwrap_or(("", name));
+            self.check_links(&format!("{path}/{group}"))?;
+        }
         for (found, name) in held.iter().zip(names) {
             let last = found.rsplit('/').next().unwrap_or(found);
             if last.split(':').next() != Some(name) {
@@ -151,6 +162,33 @@ impl Weights {
             }
         }
         Ok(held.iter().map(|name| format!("{path}/{name}")).collect())
+    }
+
+    /// Refuses groups on the way to `path`, and there, that have two members of one name, of which
+    /// the library would take the first.
+    fn check_links(&self, path: &str) -> Result<()> {
+        let mut checked = self.checked.borrow_mut();
+        let mut group = self.file.root_group().map_err(|e| damaged(&e))?;
+        let mut parts = path.split('/').filter(|part| !part.is_empty());
+        let mut at = String::new();
+        loop {
+            // To list a group takes long, and most of them are those of many weights.
+            if checked.insert(at.clone()) {
+                let (groups, datasets) = group.member_names().map_err(|e| damaged(&e))?;
+                let mut seen = HashSet::new();
+                let mut names = groups.iter().chain(&datasets);
+                if let Some(name) = names.find(|name| !seen.insert(*name)) {
+                    return Err(Error::refused(format!(
+                        "the HDF5 file has two members `{name}` in the group `{at}/`"
+                    )));
+                }
+            }
+            let Some(part) = parts.next() else {
+                return Ok(());
+            };
+            group = group.group(part).map_err(|e| missing(path, &e))?;
+            at = format!("{at}/{part}");
+        }
     }
 
     fn read(&self, name: String, dataset: &Dataset) -> Result<Tensor> {
