@@ -7,6 +7,7 @@ use std::{
     fs,
     io::{Cursor, Read, Write},
     path::PathBuf,
+    process::{Command, Output},
     sync::{
         Mutex,
         atomic::{AtomicUsize, Ordering::Relaxed},
@@ -298,7 +299,7 @@ fn archives_that_lie_are_refused() {
     }
     assert_eq!(
         error(&twins),
-        "the zip archive is damaged: two of its entries have one name"
+        "the zip archive has two entries of the name `W0.npy`"
     );
     for name in [
         "../../etc/passwd.npy",
@@ -549,4 +550,702 @@ fn outlines_of_onnx_files_cannot_make_layers_that_the_graph_has_not() {
         assert_eq!(model.layers().len(), 1, "{shown}");
         assert_eq!(model.layers()[0].inputs(), 3, "{shown}");
     }
+}
+
+/// Sizes that a file may declare and no network has.
+const DECLARED: [i64; 8] = [
+    (1 << 16) + 1,
+    (1 << 31) - 1,
+    1 << 31,
+    3_000_000_000,
+    1 << 32,
+    100_000_000_000,
+    1 << 62,
+    i64::MAX,
+];
+
+/// What the program says of a model with these bytes, within 256 MiB of address space, threads and
+/// the program itself among them, and a second of the processor, which does not depend on what else
+/// the machine does. An input may be given for it to be evaluated at.
+#[track_caller]
+fn said_by_program(bytes: &[u8], input: Option<&[u8]>) -> Output {
+    let folder = tempfile::tempdir().unwrap();
+    let (model, x) = (folder.path().join("model"), folder.path().join("x.npy"));
+    fs::write(&model, bytes).unwrap();
+    let mut program = Command::new("sh");
+    program
+        .args([
+            "-c",
+            "ulimit -v 262144 && ulimit -t 1 && exec \"$0\" \"$@\"",
+        ])
+        .arg(env!("CARGO_BIN_EXE_fnn"))
+        .env_remove("RUST_BACKTRACE")
+        // An arena for each thread reserves 64 MiB that nobody has asked for.
+        .env("MALLOC_ARENA_MAX", "1");
+    match input {
+        None => program.arg("inspect").arg(&model),
+        Some(numbers) => {
+            fs::write(&x, numbers).unwrap();
+            program.arg("eval").arg(&model).arg("--input").arg(&x)
+        }
+    };
+    program.output().unwrap()
+}
+
+/// The line with which the program refuses a model, or the input to it.
+#[track_caller]
+fn refused_at(bytes: &[u8], input: Option<&[u8]>) -> String {
+    let output = said_by_program(bytes, input);
+    let errors = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{errors}");
+    let mut lines = errors.lines();
+    let line = lines.next().unwrap_or_default();
+    let line = line.strip_prefix("error: ").expect(&errors);
+    assert!(lines.all(|line| line.starts_with("help: ")), "{errors}");
+    let (file, found) = line.split_once("`: ").expect(line);
+    assert!(
+        file.ends_with("/model") || file.ends_with("/x.npy"),
+        "{line}"
+    );
+    found.to_owned()
+}
+
+#[track_caller]
+fn refused(bytes: &[u8]) -> String {
+    refused_at(bytes, None)
+}
+
+/// An integer field of a message.
+fn integer(number: u8, mut value: u64) -> Vec<u8> {
+    let mut bytes = vec![number << 3];
+    while value >= 0x80 {
+        bytes.push(value as u8 | 0x80);
+        value >>= 7;
+    }
+    bytes.push(value as u8);
+    bytes
+}
+
+/// An input or an output of a graph.
+fn value(name: &str, sizes: &[i64]) -> Vec<u8> {
+    let size = |n: &i64| field(1, &integer(1, *n as u64));
+    let shape: Vec<u8> = sizes.iter().flat_map(size).collect();
+    let kind = field(1, &[integer(1, 1), field(2, &shape)].concat());
+    [field(1, name.as_bytes()), field(2, &kind)].concat()
+}
+
+/// A tensor of f32, or of i64.
+fn tensor(name: &str, sizes: &[i64], floats: &[f32], integers: &[i64]) -> Vec<u8> {
+    let sizes: Vec<u8> = sizes.iter().flat_map(|&n| integer(1, n as u64)).collect();
+    let (data_type, numbers) = match integers {
+        [] => (1, floats.iter().flat_map(|x| x.to_le_bytes()).collect()),
+        _ => (
+            7,
+            integers
+                .iter()
+                .flat_map(|x| x.to_le_bytes())
+                .collect::<Vec<_>>(),
+        ),
+    };
+    let name = field(8, name.as_bytes());
+    [sizes, integer(2, data_type), name, field(9, &numbers)].concat()
+}
+
+fn floats(name: &str, sizes: &[i64], numbers: &[f32]) -> Vec<u8> {
+    tensor(name, sizes, numbers, &[])
+}
+
+fn integers(name: &str, numbers: &[i64]) -> Vec<u8> {
+    tensor(name, &[numbers.len() as i64], &[], numbers)
+}
+
+/// `Add(x, w) -> y`, with attributes that are lists of integers: `Transpose(x) -> y, perm 1 0`.
+fn node(text: &str) -> Vec<u8> {
+    let (call, rest) = text.split_once(" -> ").unwrap();
+    let (operator, inputs) = call.trim_end_matches(')').split_once('(').unwrap();
+    let (outputs, attributes) = rest.split_once(", ").unwrap_or((rest, ""));
+    let mut bytes = field(4, operator.as_bytes());
+    for name in inputs.split(", ") {
+        bytes.extend(field(1, name.as_bytes()));
+    }
+    for name in outputs.split(' ') {
+        bytes.extend(field(2, name.as_bytes()));
+    }
+    for attribute in attributes.split(", ").filter(|text| !text.is_empty()) {
+        let mut words = attribute.split(' ');
+        let name = field(1, words.next().unwrap().as_bytes());
+        let numbers: Vec<i64> = words.map(|word| word.parse().unwrap()).collect();
+        let numbers = match numbers[..] {
+            [only] => [integer(3, only as u64), integer(8, only as u64)].concat(),
+            _ => numbers.iter().flat_map(|&n| integer(8, n as u64)).collect(),
+        };
+        bytes.extend(field(5, &[name, numbers].concat()));
+    }
+    bytes
+}
+
+/// A file of these nodes from `x` with these sizes to `y`.
+fn onnx(nodes: &[&str], x: &[i64], stored: &[Vec<u8>]) -> Vec<u8> {
+    onnx_of(nodes, &[value("x", x)], stored, &[])
+}
+
+fn onnx_of(nodes: &[&str], inputs: &[Vec<u8>], stored: &[Vec<u8>], more: &[u8]) -> Vec<u8> {
+    let each = |number, parts: &[Vec<u8>]| -> Vec<u8> {
+        parts.iter().flat_map(|part| field(number, part)).collect()
+    };
+    let nodes: Vec<_> = nodes.iter().map(|text| node(text)).collect();
+    let output = value("y", &[]);
+    let graph = [each(1, &nodes), each(5, stored), each(11, inputs)].concat();
+    let graph = [graph, field(12, &output)].concat();
+    let opset = [field(1, b""), integer(2, 17)].concat();
+    [&*integer(1, 8), &field(7, &graph), &field(8, &opset), more].concat()
+}
+
+/// A safetensors file with this header and so many bytes behind it.
+fn safetensors(header: &str, bytes: usize) -> Vec<u8> {
+    let length = (header.len() as u64).to_le_bytes();
+    [&length, header.as_bytes(), &vec![0; bytes]].concat()
+}
+
+/// A sequential Keras model of layers with this text of their configurations.
+fn sequential(layers: &serde_json::Value) -> Vec<u8> {
+    let config = json!({"class_name": "Sequential", "config": {"name": "m", "layers": layers}});
+    keras(&config)
+}
+
+fn keras_layer(class: &str, name: &str, mut config: serde_json::Value) -> serde_json::Value {
+    config["name"] = json!(name);
+    json!({"class_name": class, "config": config})
+}
+
+#[test]
+fn what_the_program_reads_it_reads_within_the_limits() {
+    let relu = onnx(&["Relu(x) -> y"], &[1, 3], &[]);
+    let output = said_by_program(&relu, Some(&npy("(1, 3)", &[1.0, -1.0, 0.5])));
+    assert!(output.status.success());
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(text.contains("y[0]"), "{text}");
+    // As large as sizes may be, with the value and the Jacobian.
+    let n = 65_536;
+    let weight = floats("w", &[n, 1], &vec![0.5; n as usize]);
+    let wide = onnx(&["Relu(x) -> h", "MatMul(h, w) -> y"], &[1, n], &[weight]);
+    let input = npy("(1, 65536)", &vec![1.0; n as usize]);
+    let output = said_by_program(&wide, Some(&input));
+    assert!(output.status.success(), "{output:?}");
+    assert!(said_by_program(&wide, None).status.success());
+    // The widest that makes as many outputs as it has inputs.
+    let n = 3_000;
+    let square = onnx(&["Relu(x) -> y"], &[1, n], &[]);
+    assert!(said_by_program(&square, None).status.success());
+    let line = refused(&onnx(&["Relu(x) -> y"], &[1, 4_000], &[]));
+    assert!(
+        line.contains("are too many to evaluate a Jacobian"),
+        "{line}"
+    );
+}
+
+#[test]
+fn sizes_that_onnx_files_declare_are_bounded() {
+    for n in DECLARED {
+        let relu = |sizes: &[i64]| refused(&onnx(&["Relu(x) -> y"], sizes, &[]));
+        for sizes in [&[1, n][..], &[n], &[n, n], &[-1, 2, n], &[n, 1, n, 1]] {
+            let line = relu(sizes);
+            let is_size = line.contains("entries, wanted") || line.contains("has the shape");
+            assert!(is_size, "{sizes:?}: {line}");
+        }
+        // The same behind constants of that size.
+        for nodes in [
+            &["ConstantOfShape(n) -> c", "Add(x, c) -> y"][..],
+            &["ConstantOfShape(two) -> c", "Add(x, c) -> y"],
+            &["Expand(x, n) -> y"],
+            &["Expand(w, n) -> c", "Add(x, c) -> y"],
+            &["Reshape(x, n) -> h", "Relu(h) -> y"],
+            &["Reshape(w, n) -> c", "Add(x, c) -> y"],
+            &["Gather(x, n) -> y, axis 1"],
+            &["Gather(empty, n) -> c, axis 1", "Add(x, c) -> y"],
+            &["Concat(empty, empty) -> c, axis 1", "Add(x, c) -> y"],
+            &["Slice(x, n, n, one, n) -> y"],
+            &["Split(x, two) -> y z, axis 1"],
+            &["Squeeze(x, n) -> y"],
+            &["Unsqueeze(x, n) -> y"],
+            &["ReduceSum(x, n) -> y"],
+            &["MatMul(x, claimed) -> y"],
+            &["Add(x, claimed) -> y"],
+            &["Transpose(empty) -> c, perm 1 0", "MatMul(x, c) -> y"],
+            &["MatMul(x, empty) -> y"],
+        ] {
+            let stored = [
+                integers("n", &[n]),
+                integers("two", &[n, n]),
+                integers("one", &[1]),
+                floats("w", &[1], &[1.0]),
+                floats("claimed", &[3, n], &[1.0; 3]),
+                floats("empty", &[n, 0], &[]),
+            ];
+            let line = refused(&onnx(nodes, &[1, 3], &stored));
+            assert!(line.len() < 500, "{nodes:?}: {line}");
+        }
+        let number = n.to_string();
+        for attribute in [
+            format!("Transpose(x) -> y, perm 0 {number}"),
+            format!("Flatten(x) -> y, axis {number}"),
+            format!("Softmax(x) -> y, axis {number}"),
+            format!("Concat(x, x) -> y, axis {number}"),
+            format!("Split(x) -> y, num_outputs {number}"),
+            format!("Conv(p, k) -> y, pads {number} {number}"),
+            format!("Conv(p, k) -> y, dilations {number} {number}, pads 0 {number}"),
+            format!("Conv(p, k) -> y, group {number}"),
+        ] {
+            let nodes = ["Reshape(x, pixels) -> p", &attribute];
+            let stored = [
+                integers("pixels", &[1, 1, 3]),
+                floats("k", &[1, 1, 2], &[1.0; 2]),
+            ];
+            let _ = refused(&onnx(&nodes, &[1, 3], &stored));
+        }
+    }
+    let many = [value("x", &[1, 40_000]), value("u", &[1, 40_000])];
+    assert_eq!(
+        refused(&onnx_of(&["Add(x, u) -> y"], &many, &[], &[])),
+        "the inputs have 80000 entries together, wanted 1 to 65536"
+    );
+    let name = "x".repeat(100_000);
+    let long = [value(&name, &[1, 1_000])];
+    let relu = format!("Relu({name}) -> y");
+    let line = refused(&onnx_of(&[&relu], &long, &[], &[]));
+    assert!(line.starts_with("the names of 1000 entries"), "{line}");
+}
+
+#[test]
+fn small_onnx_files_of_many_nodes_stay_small() {
+    let chain = |operators: &[&str], count: usize| -> Vec<String> {
+        let name = |i: usize| match i {
+            0 => "x".to_owned(),
+            i if i == count => "y".to_owned(),
+            i => format!("h{i}"),
+        };
+        let node = |i: usize| {
+            let call = operators[i % operators.len()].replace('?', &name(i));
+            format!("{call} -> {}", name(i + 1))
+        };
+        (0..count).map(node).collect()
+    };
+    let wide = 3_000_i64;
+    let stored = [
+        floats("ones", &[wide], &vec![1.0; wide as usize]),
+        floats(
+            "ramp",
+            &[wide],
+            &(0..wide).map(|i| i as f32).collect::<Vec<_>>(),
+        ),
+    ];
+    for operators in [
+        &["Relu(?)", "Tanh(?)"][..],
+        &["Sigmoid(?)", "Add(?, ones)"],
+        &["Add(?, ones)", "Mul(?, ramp)"],
+        &["Max(?, ramp)", "Min(?, ramp)"],
+        &["Pow(?, ones)"],
+        &["Add(?, x)", "Tanh(?)"],
+        &["Add(?, ?)", "Tanh(?)"],
+        &["Div(?, ones)"],
+        &["Concat(?)"],
+        &["Softmax(?)"],
+    ] {
+        let nodes = chain(operators, 8_000);
+        let nodes: Vec<&str> = nodes.iter().map(String::as_str).collect();
+        let _ = refused(&onnx(&nodes, &[1, wide], &stored));
+    }
+    // A short function with long names, called many times.
+    let name = "n".repeat(60_000);
+    let inner = node(&format!("Relu(a) -> {name}"));
+    let outer = node(&format!("Relu({name}) -> b"));
+    let function = [
+        field(1, b"F"),
+        field(4, b"a"),
+        field(5, b"b"),
+        field(7, &inner),
+        field(7, &outer),
+    ];
+    let nodes = chain(&["F(?)"], 8_000);
+    let nodes: Vec<&str> = nodes.iter().map(String::as_str).collect();
+    let function = field(25, &function.concat());
+    let function = [vec![0xca, 0x01], function[1..].to_vec()].concat();
+    let line = refused(&onnx_of(&nodes, &[value("x", &[1, 3])], &[], &function));
+    assert!(line.starts_with("the calls of functions"), "{line}");
+}
+
+#[test]
+fn what_an_onnx_file_holds_twice_is_refused_by_name() {
+    let x = || value("x", &[1, 1]);
+    let w = |number| floats("w", &[1], &[number]);
+    let add = ["Add(x, w) -> y"];
+    assert_eq!(
+        refused(&onnx_of(&add, &[x(), x()], &[w(1.0)], &[])),
+        "the graph has two inputs `x`"
+    );
+    assert_eq!(
+        refused(&onnx_of(&add, &[x()], &[w(1.0), w(2.0)], &[])),
+        "the graph stores two tensors `w`"
+    );
+    assert_eq!(
+        refused(&onnx(&["Relu(x) -> y", "Tanh(x) -> y"], &[1, 1], &[])),
+        "two nodes make the value `y`"
+    );
+    assert_eq!(
+        refused(&onnx(
+            &["Relu(x) -> w", "Add(x, w) -> y"],
+            &[1, 1],
+            &[w(1.0)]
+        )),
+        "the operator `Relu` of node 0 `w` makes the value `w`, which is a stored tensor of the \
+         graph too"
+    );
+    assert_eq!(
+        refused(&onnx(
+            &["Relu(w) -> x", "Add(x, w) -> y"],
+            &[1, 1],
+            &[w(1.0)]
+        )),
+        "the operator `Relu` of node 0 `x` makes the value `x`, which is an input of the graph too"
+    );
+    assert_eq!(
+        refused(&onnx(&["Softmax(x) -> y, axis 1, axis 0"], &[1, 1], &[])),
+        "node 0, a `Softmax`, has the attribute `axis` twice"
+    );
+    let opset = field(8, &[field(1, b"ai.onnx"), integer(2, 6)].concat());
+    assert_eq!(
+        refused(&onnx_of(&["Relu(x) -> y"], &[x()], &[], &opset)),
+        "the file names versions 17 and 6 of the operators of `ai.onnx`"
+    );
+    // Once as bytes and once as a list.
+    let twice = [w(1.0), field(4, &2.0_f32.to_le_bytes())].concat();
+    assert_eq!(
+        refused(&onnx(&add, &[1, 1], &[twice])),
+        "the tensor `w` holds its numbers twice"
+    );
+}
+
+#[test]
+fn graphs_without_a_layer_are_refused() {
+    let stored = [integers("shape", &[1, 3])];
+    for nodes in [
+        &["Identity(x) -> y"][..],
+        &["Dropout(x) -> y"],
+        &["Reshape(x, shape) -> y"],
+        &["Flatten(x) -> h", "Identity(h) -> y"],
+        &[
+            "Split(x) -> a b c, axis 1, num_outputs 3",
+            "Concat(a, b, c) -> y, axis 1",
+        ],
+    ] {
+        let line = refused(&onnx(nodes, &[1, 3], &stored));
+        assert!(
+            line.starts_with("the graph has no layer: its output `y` is an input as it comes"),
+            "{nodes:?}: {line}"
+        );
+    }
+    let itself = onnx(&[], &[1, 3], &[]);
+    let at = itself.iter().rposition(|&byte| byte == b'y').unwrap();
+    let itself = [&itself[..at], b"x", &itself[at + 1..]].concat();
+    let line = refused(&itself);
+    assert!(
+        line.starts_with("the graph has no layer: its output `x`"),
+        "{line}"
+    );
+    // One of two inputs as it is.
+    let two = [value("x", &[1, 3]), value("u", &[1, 2])];
+    let line = refused(&onnx_of(&["Identity(x) -> y"], &two, &[], &[]));
+    assert!(line.starts_with("the graph has no layer"), "{line}");
+    // Scaling alone is a layer.
+    let half = floats("half", &[], &[0.5]);
+    let scaling = onnx(&["Mul(x, half) -> y"], &[1, 3], &[half]);
+    assert!(said_by_program(&scaling, None).status.success());
+
+    let input = || keras_layer("InputLayer", "x", json!({"batch_shape": [null, 3]}));
+    for layers in [
+        json!([input()]),
+        json!([input(), keras_layer("Flatten", "f", json!({}))]),
+        json!([
+            input(),
+            keras_layer("Dropout", "d", json!({})),
+            keras_layer("Activation", "a", json!({"activation": "linear"})),
+        ]),
+    ] {
+        let line = refused(&sequential(&layers));
+        assert!(line.starts_with("the model has no layer"), "{line}");
+    }
+    let only = functional(&[layer("InputLayer", "x", &[])], "x");
+    let line = refused(&keras(&only));
+    assert!(line.starts_with("the model has no layer"), "{line}");
+}
+
+#[test]
+fn keys_that_stand_twice_are_refused_by_name() {
+    let entry = |start: usize| {
+        let end = start + 4;
+        format!(r#"{{"dtype":"F32","shape":[1,1],"data_offsets":[{start},{end}]}}"#)
+    };
+    let twice = |name: &str, line: String| {
+        assert!(line.contains(&format!("`{name}` stands twice")), "{line}");
+    };
+    let header = format!(r#"{{"0.weight":{},"0.weight":{}}}"#, entry(0), entry(0));
+    twice("0.weight", refused(&safetensors(&header, 4)));
+    let header = format!(r#"{{"0.weight":{},"0.weight":{}}}"#, entry(0), entry(4));
+    twice("0.weight", refused(&safetensors(&header, 8)));
+    for inside in [
+        r#""activations":"tanh","activations":"relu""#,
+        r#""inputs":"a","activations":"tanh","inputs":"b""#,
+    ] {
+        let header = format!(r#"{{"__metadata__":{{{inside}}},"0.weight":{}}}"#, entry(0));
+        let line = refused(&safetensors(&header, 4));
+        assert!(line.contains("stands twice"), "{line}");
+    }
+    let header = r#"{"0.weight":{"dtype":"F32","shape":[1,1],"shape":[1,1],"data_offsets":[0,4]}}"#;
+    twice("shape", refused(&safetensors(header, 4)));
+
+    let json = |inside: &str| format!(r#"{{"version":1,"precision":"f32",{inside}}}"#).into_bytes();
+    let softmax = r#"{"softmax":{"size":2}}"#;
+    for (inside, key) in [
+        (format!(r#""layers":[{softmax}],"layers":[]"#), "layers"),
+        (
+            r#""layers":[{"softmax":{"size":2,"size":3}}]"#.to_owned(),
+            "size",
+        ),
+        (
+            format!(r#""precision":"f64","layers":[{softmax}]"#),
+            "precision",
+        ),
+    ] {
+        let line = refused(&json(&inside));
+        assert!(line.contains(&format!("duplicate field `{key}`")), "{line}");
+    }
+    let _ = refused(&json(
+        r#""layers":[{"softmax":{"size":2},"softmax":{"size":3}}]"#,
+    ));
+
+    let config = r#"{"class_name":"Sequential","config":{"name":"m","layers":[
+        {"class_name":"Dense","config":{"name":"d","units":3,"units":4}}]}}"#;
+    let entries = [
+        ("config.json", config.as_bytes()),
+        ("model.weights.h5", b""),
+    ];
+    twice(
+        "units",
+        refused(&archive(&entries, CompressionMethod::Stored)),
+    );
+    let input = keras_layer("InputLayer", "x", json!({"batch_shape": [null, 3]}));
+    let relu = keras_layer("ReLU", "r", json!({}));
+    assert_eq!(
+        refused(&sequential(&json!([input, relu, relu]))),
+        "the model `m` has two layers `r`"
+    );
+    // Two groups of an HDF5 file: the name of one is written over.
+    let mut h5 = data("keras/sequential.h5");
+    for at in 0..h5.len() - 8 {
+        if h5[at..].starts_with(b"dense_3\0") {
+            h5[at + 6] = b'1';
+        }
+    }
+    assert_eq!(
+        refused(&h5),
+        "the HDF5 file has two members `dense_1` in the group `/model_weights/`"
+    );
+}
+
+/// The file with the text of a JSON value in its configuration replaced by one of the same length.
+fn replaced(mut bytes: Vec<u8>, old: &str, new: &str) -> Vec<u8> {
+    assert_eq!(old.len(), new.len());
+    let at = bytes.windows(old.len()).position(|w| w == old.as_bytes());
+    let at = at.expect(old);
+    bytes[at..at + old.len()].copy_from_slice(new.as_bytes());
+    bytes
+}
+
+#[test]
+fn keras_configurations_and_weights_agree_on_every_size() {
+    // The weights are those of `functional.keras`.
+    let mut original = ZipArchive::new(Cursor::new(data("keras/sequential.keras"))).unwrap();
+    let mut part = |name: &str| {
+        let mut bytes = Vec::new();
+        let mut entry = original.by_name(name).unwrap();
+        entry.read_to_end(&mut bytes).unwrap();
+        bytes
+    };
+    let (config, weights) = (part("config.json"), part("model.weights.h5"));
+    let config: serde_json::Value = serde_json::from_slice(&config).unwrap();
+    let archived = |config: &serde_json::Value| {
+        let config = config.to_string();
+        let entries = [
+            ("config.json", config.as_bytes()),
+            ("model.weights.h5", &weights),
+        ];
+        archive(&entries, CompressionMethod::Stored)
+    };
+    assert!(said_by_program(&archived(&config), None).status.success());
+    let mut changed = 0;
+    let layers = config["config"]["layers"].as_array().unwrap();
+    for at in 0..layers.len() {
+        for key in ["units", "batch_shape"] {
+            let value = &layers[at]["config"][key];
+            if value.is_null() {
+                continue;
+            }
+            for size in [1, 7, 65_537, i64::MAX] {
+                let other = match key {
+                    "units" => json!(size),
+                    _ => json!([null, size]),
+                };
+                let mut config = config.clone();
+                if other == *value {
+                    continue;
+                }
+                config["config"]["layers"][at]["config"][key] = other;
+                let line = refused(&archived(&config));
+                let is_named = ["by the configuration", "entries"].map(|part| line.contains(part));
+                assert!(is_named.contains(&true), "{key} {size}: {line}");
+                changed += 1;
+            }
+        }
+    }
+    assert!(changed >= 8, "{changed}");
+    // In one HDF5 file the text of the configuration is changed where it stands.
+    let h5 = data("keras/sequential.h5");
+    assert!(said_by_program(&h5, None).status.success());
+    let text = String::from_utf8_lossy(&h5);
+    let at = text.find("\"units\": ").expect("units in sequential.h5");
+    let digits: String = text[at + 9..]
+        .chars()
+        .take_while(char::is_ascii_digit)
+        .collect();
+    let other = if digits.starts_with('9') { "8" } else { "9" };
+    let (old, new) = (
+        format!("\"units\": {digits}"),
+        format!("\"units\": {other}{}", &digits[1..]),
+    );
+    let line = refused(&replaced(h5, &old, &new));
+    assert!(line.contains("by the configuration"), "{line}");
+}
+
+#[test]
+fn sizes_that_other_formats_declare_are_bounded() {
+    for n in DECLARED {
+        // Weights without numbers, of which only the shape is large.
+        for (name, shape) in [
+            ("0.weight", format!("[0,{n}]")),
+            ("0.weight", format!("[{n},0]")),
+            ("0.kernel", format!("[0,{n}]")),
+            ("0.kernel", format!("[{n},0]")),
+            ("0.kernel", format!("[{n},{n}]")),
+            ("W0", format!("[0,{n}]")),
+        ] {
+            let header = format!(
+                r#"{{"__metadata__":{{"activations":"tanh"}},"{name}":{{"dtype":"F32","shape":{shape},"data_offsets":[0,0]}}}}"#
+            );
+            let _ = refused(&safetensors(&header, 0));
+            for order in ["False", "True"] {
+                let shape = shape.replace('[', "(").replace(']', ")");
+                let mut array = npy(&shape, &[]);
+                if order == "True" {
+                    array = replaced(array, "'fortran_order': False", "'fortran_order': True ");
+                }
+                let file = format!("{name}.npy");
+                let entries = [(&*file, &array[..])];
+                let _ = refused(&archive(&entries, CompressionMethod::Stored));
+            }
+        }
+        let tail = safetensors("{}", 0)[8..].to_vec();
+        let _ = refused(&[&n.to_le_bytes()[..], &tail].concat());
+        let offsets =
+            format!(r#"{{"0.weight":{{"dtype":"F32","shape":[1,1],"data_offsets":[0,{n}]}}}}"#);
+        let _ = refused(&safetensors(&offsets, 4));
+        for layer in [
+            format!(r#"{{"softmax":{{"size":{n}}}}}"#),
+            format!(r#"{{"select":{{"inputs":{n},"range":[0,1]}}}}"#),
+            format!(r#"{{"select":{{"inputs":3,"range":[0,{n}]}}}}"#),
+            format!(r#"{{"select":{{"inputs":3,"range":[{n},3]}}}}"#),
+        ] {
+            let text = format!(r#"{{"version":1,"precision":"f32","layers":[{layer}]}}"#);
+            let _ = refused(text.as_bytes());
+        }
+        // Arrays of inputs.
+        let relu = onnx(&["Relu(x) -> y"], &[1, 3], &[]);
+        for shape in [
+            format!("({n}, 3)"),
+            format!("(1, {n})"),
+            format!("({n}, 0)"),
+            format!("({n},)"),
+            format!("({n}, {n}, {n})"),
+        ] {
+            let _ = refused_at(&relu, Some(&npy(&shape, &[1.0, 2.0, 3.0])));
+        }
+    }
+    // Zeros in a small archive that would be many values.
+    let zeros = format!("[{}0]", "0,".repeat(7 << 20));
+    let bomb = archive(
+        &[("config.json", zeros.as_bytes()), ("model.weights.h5", b"")],
+        CompressionMethod::Deflated,
+    );
+    let line = refused(&bomb);
+    assert!(
+        line.starts_with("the configuration `config.json` has 14680067 bytes"),
+        "{line}"
+    );
+}
+
+#[test]
+fn models_of_many_layers_stay_small() {
+    let text = |layers: &str| {
+        format!(r#"{{"version":1,"precision":"f32","layers":[{layers}]}}"#).into_bytes()
+    };
+    let softmax = r#"{"softmax":{"size":1}}"#;
+    let line = refused(&text(&vec![softmax; 50_000].join(",")));
+    assert_eq!(
+        line,
+        "50000 layers one after the other, wanted at most 1024"
+    );
+    let deepest = text(&vec![softmax; 1024].join(","));
+    assert!(said_by_program(&deepest, None).status.success());
+    let branches = |count: usize| {
+        let branch = format!("[{softmax}]");
+        let branches = vec![&*branch; count].join(",");
+        text(&format!(r#"{{"concat":{{"branches":[{branches}]}}}}"#))
+    };
+    let output = said_by_program(&branches(1024), None);
+    assert!(output.status.success(), "{output:?}");
+    assert_eq!(
+        refused(&branches(65_536)),
+        "a concatenation of 65536 branches, wanted at most 1024"
+    );
+
+    let input = keras_layer("InputLayer", "x", json!({"batch_shape": [null, 60_000]}));
+    let layers = (0..5_000).map(|i| {
+        let activation = ["tanh", "relu"][i % 2];
+        keras_layer(
+            "Activation",
+            &format!("a{i}"),
+            json!({"activation": activation}),
+        )
+    });
+    let _ = refused(&sequential(&[input].into_iter().chain(layers).collect()));
+    // Models in models, each called twice by the one around it.
+    let mut inside = json!({"class_name": "Dropout", "name": "d", "config": {"name": "d"}});
+    for depth in 0..20 {
+        let history = |name: &str, call: u64| json!({"class_name": "__keras_tensor__", "config": {"keras_history": [name, call, 0]}});
+        let name = inside["config"]["name"].as_str().unwrap().to_owned();
+        inside["name"] = json!(name);
+        inside["inbound_nodes"] = json!([
+            {"args": [history("x", 0)], "kwargs": {}},
+            {"args": [history(&name, 0)], "kwargs": {}},
+        ]);
+        let input = json!({"class_name": "InputLayer", "name": "x", "inbound_nodes": [],
+            "config": {"name": "x", "batch_shape": [null, 8]}});
+        inside = json!({"class_name": "Functional", "config": {
+            "name": format!("m{depth}"), "layers": [input, inside],
+            "input_layers": [["x", 0, 0]], "output_layers": [[name, 1, 0]],
+        }});
+    }
+    assert_eq!(
+        refused(&keras(&inside)),
+        "the model calls more than 16384 layers"
+    );
 }
