@@ -6,12 +6,13 @@
 use std::io::{Cursor, Write};
 
 use fnn_std::import;
-use libfuzzer_sys::fuzz_target;
+use fnn_std_fuzz::{digits, eight_bytes, four_bytes, header, mutated, used};
+use libfuzzer_sys::{fuzz_mutator, fuzz_target};
 use zip::{ZipWriter, write::SimpleFileOptions};
 
 fuzz_target!(|data: &[u8]| {
     let options = import::Options::default();
-    let _ = import::parse(data, &options);
+    used(import::parse(data, &options));
     let Some((length, rest)) = data.split_first_chunk() else {
         return;
     };
@@ -27,6 +28,17 @@ fuzz_target!(|data: &[u8]| {
         archive.write_all(bytes).unwrap();
     }
     let archive = archive.finish().unwrap().into_inner();
-    let _ = import::parse(&archive, &options);
-    let _ = import::parse(weights, &options);
+    used(import::parse(&archive, &options));
+    used(import::parse(weights, &options));
+});
+
+fuzz_mutator!(|data: &mut [u8], size: usize, max_size: usize, seed: u32| {
+    mutated(
+        data,
+        size,
+        max_size,
+        seed,
+        header::<4>,
+        &[digits, four_bytes, eight_bytes],
+    )
 });

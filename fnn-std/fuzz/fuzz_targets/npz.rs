@@ -5,7 +5,8 @@
 use std::io::{Cursor, Write};
 
 use fnn_std::{Activation, import};
-use libfuzzer_sys::fuzz_target;
+use fnn_std_fuzz::{digits, eight_bytes, four_bytes, mutated, text, used};
+use libfuzzer_sys::{fuzz_mutator, fuzz_target};
 use zip::{ZipWriter, write::SimpleFileOptions};
 
 fuzz_target!(|data: &[u8]| {
@@ -13,7 +14,7 @@ fuzz_target!(|data: &[u8]| {
         activations: Some(vec![Activation::Tanh]),
         ..Default::default()
     };
-    let _ = import::parse(data, &options);
+    used(import::parse(data, &options));
     let (weight, bias) = data.split_at(data.len() / 2);
     let mut archive = ZipWriter::new(Cursor::new(Vec::new()));
     for (name, bytes) in [("W0.npy", weight), ("b0.npy", bias)] {
@@ -23,5 +24,16 @@ fuzz_target!(|data: &[u8]| {
         archive.write_all(bytes).unwrap();
     }
     let archive = archive.finish().unwrap().into_inner();
-    let _ = import::parse(&archive, &options);
+    used(import::parse(&archive, &options));
+});
+
+fuzz_mutator!(|data: &mut [u8], size: usize, max_size: usize, seed: u32| {
+    mutated(
+        data,
+        size,
+        max_size,
+        seed,
+        text,
+        &[digits, four_bytes, eight_bytes],
+    )
 });

@@ -3,8 +3,13 @@
 #![no_main]
 
 use fnn_std::import;
-use libfuzzer_sys::fuzz_target;
+use fnn_std_fuzz::{message, mutated, used, varint};
+use libfuzzer_sys::{fuzz_mutator, fuzz_target};
 
 fuzz_target!(|bytes: &[u8]| {
-    let _ = import::parse(bytes, &import::Options::default());
+    used(import::parse(bytes, &import::Options::default()));
+});
+
+fuzz_mutator!(|data: &mut [u8], size: usize, max_size: usize, seed: u32| {
+    mutated(data, size, max_size, seed, message, &[varint])
 });

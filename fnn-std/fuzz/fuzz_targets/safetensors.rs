@@ -3,7 +3,8 @@
 #![no_main]
 
 use fnn_std::{Activation, import};
-use libfuzzer_sys::fuzz_target;
+use fnn_std_fuzz::{digits, eight_bytes, header, mutated, used};
+use libfuzzer_sys::{fuzz_mutator, fuzz_target};
 
 fuzz_target!(|bytes: &[u8]| {
     for layers in 0..3 {
@@ -12,6 +13,17 @@ fuzz_target!(|bytes: &[u8]| {
             activations,
             ..Default::default()
         };
-        let _ = import::parse(bytes, &options);
+        used(import::parse(bytes, &options));
     }
+});
+
+fuzz_mutator!(|data: &mut [u8], size: usize, max_size: usize, seed: u32| {
+    mutated(
+        data,
+        size,
+        max_size,
+        seed,
+        header::<8>,
+        &[digits, eight_bytes],
+    )
 });
