@@ -9,7 +9,7 @@ use crate::{
     layer::Layer,
     scalar::Scalar,
     shape::{Shape, Step},
-    workspace::{Panels, Stack},
+    workspace::{Panels, Stack, too_short},
 };
 
 /// A dense layer, y = f(A x + b), from `IN` inputs to `OUT` neurons.
@@ -88,7 +88,7 @@ impl<T: Scalar, const IN: usize, const OUT: usize, A: Activation<T>> Layer
     const SHAPE: Shape<'static> = Shape::Step(Step::dense(IN, OUT));
 
     // The panels are long enough by the constant assertions of `Network`; where one were not, the
-    // layer would do nothing rather than panic.
+    // layer would do nothing rather than panic, and a test would say so.
 
     #[inline(always)]
     fn values(&self, panels: &mut Panels<'_, T>) {
@@ -96,6 +96,8 @@ impl<T: Scalar, const IN: usize, const OUT: usize, A: Activation<T>> Layer
             (panels.front.first_chunk(), panels.back.first_chunk_mut())
         {
             kernel::value(&self.columns, &self.bias, self.activation, input, output);
+        } else {
+            too_short();
         }
         panels.turn();
     }
@@ -124,6 +126,8 @@ impl<T: Scalar, const IN: usize, const OUT: usize, A: Activation<T>> Layer
                 input,
                 (value, tangents),
             );
+        } else {
+            too_short();
         }
         panels.turn();
     }
@@ -161,6 +165,8 @@ impl<T: Scalar, const IN: usize, const OUT: usize, A: Activation<T>> Layer
                 output,
                 slope,
             );
+        } else {
+            too_short();
         }
         panels.turn();
     }
@@ -186,6 +192,8 @@ impl<T: Scalar, const IN: usize, const OUT: usize, A: Activation<T>> Layer
                     *output = slope * w;
                 }
             }
+        } else {
+            too_short();
         }
         panels.turn();
     }
@@ -217,6 +225,8 @@ impl<T: Scalar, const IN: usize, const OUT: usize, A: Activation<T>> Layer
         ) {
             kernel::scale(rows, slope);
             kernel::product::<T, ROWS, OUT, COLS>(rows, columns, output);
+        } else {
+            too_short();
         }
         panels.turn();
     }
@@ -237,6 +247,8 @@ impl<T: Scalar, const IN: usize, const OUT: usize, A: Activation<T>> Layer
             panels.back.as_chunks_mut().0.first_chunk_mut(),
         ) {
             kernel::product::<T, ROWS, OUT, COLS>(rows, tangents, output);
+        } else {
+            too_short();
         }
         panels.turn();
     }

@@ -10,7 +10,11 @@
 
 use core::array;
 
-use crate::{activation::Activation, scalar::Scalar};
+use crate::{
+    activation::Activation,
+    scalar::Scalar,
+    workspace::{TOO_SHORT, too_short},
+};
 
 /// `LANES` rows of a product, from `at` on, for `COLS` columns at once, all in registers:
 /// `sum[c][l] = start[c][l] + Σⱼ left[j][at + l] · right[c][j]`.
@@ -161,12 +165,14 @@ const fn tiles_of(columns: usize, lanes: usize, width: usize) -> usize {
 /// The `LANES` numbers from `at` on.
 #[inline(always)]
 fn lanes<T, const LANES: usize>(numbers: &[T], at: usize) -> Option<&[T; LANES]> {
+    debug_assert!(at + LANES <= numbers.len(), "{TOO_SHORT}");
     numbers.get(at..)?.first_chunk()
 }
 
 /// The `LANES` numbers from `at` on, to be written.
 #[inline(always)]
 fn lanes_mut<T, const LANES: usize>(numbers: &mut [T], at: usize) -> Option<&mut [T; LANES]> {
+    debug_assert!(at + LANES <= numbers.len(), "{TOO_SHORT}");
     numbers.get_mut(at..)?.first_chunk_mut()
 }
 
@@ -264,6 +270,8 @@ pub(crate) fn tangents<
             && let Some(tangents) = tangents.first_chunk_mut::<TANGENTS>()
         {
             activate::<T, A, OUT, LANES>(activation, value, tangents, at);
+        } else {
+            too_short();
         }
     });
 }
@@ -339,7 +347,7 @@ fn tiles<
                         right.split_first_chunk::<$columns>(),
                         output.split_first_chunk_mut::<$columns>(),
                     ) else {
-                        return;
+                        return too_short();
                     };
                     block(left, start.take(), x, sums, at);
                     (right, output) = (right_left, output_left);

@@ -21,7 +21,7 @@ pub use softmax::Softmax;
 use crate::{
     scalar::Scalar,
     shape::Shape,
-    workspace::{Panels, Stack},
+    workspace::{Panels, Stack, TOO_SHORT, too_short},
 };
 
 /// A step of a network: it turns a vector of one size into a vector of another.
@@ -63,6 +63,8 @@ pub trait Layer: fmt::Debug {
             let inputs = const { Self::SHAPE.inputs() };
             if let Some(tangents) = panels.front.get_mut(inputs..) {
                 units::<_, COLS>(tangents, inputs, first);
+            } else {
+                too_short();
             }
             self.tangents::<COLS>(cut, panels);
         }
@@ -136,6 +138,10 @@ pub trait Layer: fmt::Debug {
         let size = const { Self::SHAPE.outputs() };
         let (cotangents, _) = panels.front.as_chunks::<ROWS>();
         let (outputs, _) = panels.back.as_chunks_mut::<ROWS>();
+        debug_assert!(
+            cotangents.len() >= size && outputs.len() >= COLS,
+            "{TOO_SHORT}"
+        );
         for (at, output) in outputs.iter_mut().enumerate().take(COLS) {
             let tangent = column(kept, size, at).unwrap_or_default();
             *output = [Self::Scalar::ZERO; ROWS];
@@ -174,12 +180,14 @@ pub(crate) fn units<T: Scalar, const COUNT: usize>(numbers: &mut [T], size: usiz
 /// the code.
 #[inline(always)]
 pub(crate) fn column<T>(numbers: &[T], size: usize, at: usize) -> Option<&[T]> {
+    debug_assert!((at + 1) * size <= numbers.len(), "{TOO_SHORT}");
     numbers.get(at * size..(at + 1) * size)
 }
 
 /// As [`column`], to be written.
 #[inline(always)]
 pub(crate) fn column_mut<T>(numbers: &mut [T], size: usize, at: usize) -> Option<&mut [T]> {
+    debug_assert!((at + 1) * size <= numbers.len(), "{TOO_SHORT}");
     numbers.get_mut(at * size..(at + 1) * size)
 }
 
@@ -199,6 +207,8 @@ pub(crate) fn move_numbers<T: Copy>(numbers: &mut [T], from: usize, to: usize, c
                 .rev()
                 .for_each(|(target, source)| target.set(source.get()));
         }
+    } else {
+        too_short();
     }
 }
 

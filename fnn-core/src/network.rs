@@ -9,7 +9,7 @@ use crate::{
     order::{Auto, Order},
     scalar::Scalar,
     shape::Shape,
-    workspace::Workspace,
+    workspace::{TOO_SHORT, Workspace},
 };
 
 /// A feed-forward network: layers, and the means to evaluate them. `O` is the order in which it
@@ -224,6 +224,8 @@ where
         if const { Self::columns_cut(COLS) > 0 } {
             self.layers.first_tangents::<COLS>(first, cut, &mut panels);
             let after = const { L::SHAPE.size(Self::columns_cut(COLS)) };
+            debug_assert!(kept.len() >= COLS * after, "{TOO_SHORT}");
+            debug_assert!(panels.front.len() >= (1 + COLS) * after, "{TOO_SHORT}");
             for (kept, &tangent) in kept.iter_mut().zip(panels.front.iter().skip(after)) {
                 *kept = tangent;
             }
@@ -311,6 +313,7 @@ fn write<T: Scalar, const ROWS: usize, const COLS: usize>(
     numbers: &mut [T],
     matrix: &SMatrix<T, ROWS, COLS>,
 ) {
+    debug_assert!(numbers.len() >= ROWS * COLS, "{TOO_SHORT}");
     for (number, &x) in numbers.iter_mut().zip(matrix.data.as_slice()) {
         *number = x;
     }
@@ -319,6 +322,7 @@ fn write<T: Scalar, const ROWS: usize, const COLS: usize>(
 /// The matrix of the first numbers, column by column.
 #[inline(always)]
 fn read<T: Scalar, const ROWS: usize, const COLS: usize>(numbers: &[T]) -> SMatrix<T, ROWS, COLS> {
+    debug_assert!(numbers.len() >= ROWS * COLS, "{TOO_SHORT}");
     let mut matrix = SMatrix::from_array_storage(nalgebra::ArrayStorage([[T::ZERO; ROWS]; COLS]));
     for (x, &number) in matrix.data.as_mut_slice().iter_mut().zip(numbers) {
         *x = number;

@@ -17,6 +17,18 @@ pub struct Workspace<T, const LEN: usize> {
     numbers: [T; LEN],
 }
 
+/// What a test says where a panel, the tape or the spare memory is shorter than the sizes of a layer
+/// say. The constant assertions of `Network` keep that from being, so it is a mistake in this crate;
+/// firmware, which has no debug assertions, does without the numbers that are missing.
+pub(crate) const TOO_SHORT: &str = "the scratch memory is too short for a layer";
+
+/// Where a layer would do nothing, since its numbers are not there: see [`TOO_SHORT`].
+#[inline(always)]
+#[track_caller]
+pub(crate) fn too_short() {
+    debug_assert!(false, "{TOO_SHORT}");
+}
+
 impl<T: Scalar, const LEN: usize> Workspace<T, LEN> {
     /// A workspace of zeros. Never panics.
     #[inline]
@@ -38,6 +50,7 @@ impl<T: Scalar, const LEN: usize> Workspace<T, LEN> {
         // It is long enough, by the constant assertions of `Network`; where it were not, a part
         // would be empty, and the evaluation would return zeros rather than panic.
         fn cut<T>(numbers: &mut [T], at: usize) -> (&mut [T], &mut [T]) {
+            debug_assert!(at <= numbers.len(), "{TOO_SHORT}");
             numbers.split_at_mut_checked(at).unwrap_or_default()
         }
         let (front, rest) = cut(&mut self.numbers, panel);
@@ -93,6 +106,7 @@ impl<'w, T> Stack<'w, T> {
     /// Room for so many numbers.
     #[inline(always)]
     pub(crate) fn push(&mut self, count: usize) -> Option<&mut [T]> {
+        debug_assert!(count <= self.numbers.len() - self.used, "{TOO_SHORT}");
         let room = self.numbers.get_mut(self.used..)?.get_mut(..count);
         self.used += count;
         room
@@ -101,6 +115,7 @@ impl<'w, T> Stack<'w, T> {
     /// The last numbers that are still there, so many of them.
     #[inline(always)]
     pub(crate) fn pop(&mut self, count: usize) -> Option<&mut [T]> {
+        debug_assert!(count <= self.used, "{TOO_SHORT}");
         self.used = self.used.checked_sub(count)?;
         self.numbers.get_mut(self.used..)?.get_mut(..count)
     }
@@ -108,6 +123,7 @@ impl<'w, T> Stack<'w, T> {
     /// The last numbers, so many of them, which stay there.
     #[inline(always)]
     pub(crate) fn last(&self, count: usize) -> Option<&[T]> {
+        debug_assert!(count <= self.used, "{TOO_SHORT}");
         let start = self.used.checked_sub(count)?;
         self.numbers.get(start..)?.get(..count)
     }

@@ -9,7 +9,7 @@ use crate::{
     kernel,
     scalar::Scalar,
     shape::{Shape, Step},
-    workspace::{Panels, Stack},
+    workspace::{Panels, Stack, TOO_SHORT, too_short},
 };
 
 /// A layer that works entry by entry, yᵢ = f(sᵢ xᵢ + tᵢ): the scaling of inputs or outputs, batch
@@ -74,6 +74,7 @@ impl<T: Scalar, const SIZE: usize, A: Activation<T>> Layer for Affine<T, SIZE, A
 
     #[inline(always)]
     fn values(&self, panels: &mut Panels<'_, T>) {
+        debug_assert!(panels.front.len() >= SIZE, "{TOO_SHORT}");
         let factors = self.scale.iter().zip(&self.shift);
         for (x, (&s, &t)) in panels.front.iter_mut().zip(factors) {
             *x = self.activation.value(s * *x + t);
@@ -90,11 +91,14 @@ impl<T: Scalar, const SIZE: usize, A: Activation<T>> Layer for Affine<T, SIZE, A
             (columns.split_first_mut(), panels.spare.push_array())
         {
             self.linearise(value, slopes);
+            debug_assert!(tangents.len() >= COLS, "{TOO_SHORT}");
             for tangent in tangents.iter_mut().take(COLS) {
                 for (d, &slope) in tangent.iter_mut().zip(&*slopes) {
                     *d = slope * *d;
                 }
             }
+        } else {
+            too_short();
         }
         panels.spare.pop(SIZE);
     }
@@ -106,6 +110,8 @@ impl<T: Scalar, const SIZE: usize, A: Activation<T>> Layer for Affine<T, SIZE, A
         }
         if let (Some(entries), Some(slopes)) = (panels.front.first_chunk_mut(), tape.push_array()) {
             self.linearise(entries, slopes);
+        } else {
+            too_short();
         }
     }
 
@@ -124,6 +130,8 @@ impl<T: Scalar, const SIZE: usize, A: Activation<T>> Layer for Affine<T, SIZE, A
             panels.front.as_chunks_mut::<ROWS>().0.first_chunk_mut(),
         ) {
             kernel::scale(rows, slopes);
+        } else {
+            too_short();
         }
     }
 }

@@ -7,7 +7,7 @@ use crate::{
     chain::Accepts,
     scalar::Scalar,
     shape::{Shape, Step},
-    workspace::{Panels, Stack},
+    workspace::{Panels, Stack, TOO_SHORT},
 };
 
 /// Two branches that take the same input, and their outputs one after the other: y = [a(x), b(x)],
@@ -68,6 +68,10 @@ where
         second: impl FnOnce(&B, &mut Panels<'_, T>, &mut C),
     ) {
         let (inputs, outputs) = (columns * Self::IN, columns * Self::A);
+        debug_assert!(
+            inputs.max(columns * OUT) <= panels.front.len(),
+            "{TOO_SHORT}"
+        );
         if let Some(aside) = panels.spare.push(inputs) {
             copy(panels.front, aside);
         }
@@ -155,6 +159,7 @@ where
             return;
         }
         let (inputs, outputs) = (ROWS * Self::IN, ROWS * Self::A);
+        debug_assert!(inputs.max(ROWS * OUT) <= panels.front.len(), "{TOO_SHORT}");
         if let Some(aside) = panels.spare.push(outputs) {
             copy(panels.front, aside);
         }

@@ -3,7 +3,7 @@
 use nalgebra::Const;
 
 use super::Map;
-use crate::scalar::Scalar;
+use crate::{scalar::Scalar, workspace::too_short};
 
 /// Layer normalisation, yᵢ = sᵢ nᵢ + tᵢ with nᵢ = (xᵢ − m) / √(v + ε), the mean m of the entries and
 /// their variance v = Σₖ (xₖ − m)² / `SIZE` (Ba, Kiros and Hinton 2016).
@@ -62,6 +62,8 @@ impl<T: Scalar, const SIZE: usize> Map for LayerNorm<T, SIZE> {
         if let Some((factor, normalised)) = point.split_first_mut() {
             *factor = normalise(x, self.epsilon, normalised);
             super::copy(normalised, y);
+        } else {
+            too_short();
         }
         scale_and_shift(y, &self.scale, &self.shift);
     }
@@ -124,7 +126,7 @@ pub fn normalise_product<T: Scalar>(point: &[T], v: &[T], product: &mut [T]) {
 #[inline(always)]
 pub fn normalise_in_place<T: Scalar>(point: &[T], v: &mut [T]) {
     let Some((&factor, normalised)) = point.split_first() else {
-        return;
+        return too_short();
     };
     let count = T::constant(normalised.len() as f64);
     let (mut sum, mut along) = (T::ZERO, T::ZERO);

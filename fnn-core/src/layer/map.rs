@@ -9,7 +9,7 @@ use crate::{
     chain::Accepts,
     scalar::Scalar,
     shape::{Shape, Step},
-    workspace::{Panels, Stack},
+    workspace::{Panels, Stack, TOO_SHORT, too_short},
 };
 
 /// A layer of your own: what it computes, and the two products with its derivative there.
@@ -123,6 +123,8 @@ impl<M: Map> Layer for M {
             panels.back.get_mut(..M::Output::DIM),
         ) {
             self.value(x, y);
+        } else {
+            too_short();
         }
         panels.turn();
     }
@@ -144,8 +146,12 @@ impl<M: Map> Layer for M {
                     column_mut(outputs, M::Output::DIM, at),
                 ) {
                     self.tangent(point, dx, dy);
+                } else {
+                    too_short();
                 }
             }
+        } else {
+            too_short();
         }
         panels.spare.pop(M::POINT);
         panels.turn();
@@ -167,6 +173,8 @@ impl<M: Map> Layer for M {
             tape.push(M::POINT),
         ) {
             self.linearise(x, y, point);
+        } else {
+            too_short();
         }
         panels.turn();
     }
@@ -185,6 +193,9 @@ impl<M: Map> Layer for M {
         if let (Some(point), Some(row)) = (tape.pop(M::POINT), panels.spare.push(sizes))
             && let Some((dx, dy)) = row.split_at_mut_checked(M::Input::DIM)
         {
+            let is_there = panels.front.len() >= ROWS * M::Output::DIM
+                && panels.back.len() >= ROWS * M::Input::DIM;
+            debug_assert!(is_there, "{TOO_SHORT}");
             // A row lies across the panels, which hold all rows of a neuron side by side.
             for r in 0..ROWS {
                 let (from, _) = panels.front.as_chunks::<ROWS>();
@@ -197,6 +208,8 @@ impl<M: Map> Layer for M {
                     copy(core::slice::from_ref(dx), &mut neuron[r..]);
                 }
             }
+        } else {
+            too_short();
         }
         panels.spare.pop(sizes);
         panels.turn();

@@ -5,7 +5,7 @@ use crate::{
     chain::Accepts,
     scalar::Scalar,
     shape::{Shape, Step},
-    workspace::{Panels, Stack},
+    workspace::{Panels, Stack, TOO_SHORT},
 };
 
 /// Layers and a way past them, y = x + g(x) (He et al. 2016): `Residual::new(g)`, where g has as
@@ -40,6 +40,7 @@ fn add<T: Scalar>(numbers: &mut [T], aside: Option<&mut [T]>) {
 /// Sets the first numbers of a panel aside.
 #[inline(always)]
 fn set_aside<T: Scalar>(panels: &mut Panels<'_, T>, count: usize) {
+    debug_assert!(count <= panels.front.len(), "{TOO_SHORT}");
     if let Some(aside) = panels.spare.push(count) {
         copy(panels.front, aside);
     }
