@@ -314,12 +314,11 @@ impl Display for Report {
         for e in &cost.estimates {
             writeln!(
                 f,
-                "  {:<30}{:>13}  {:>14}   {:>4.0} %",
-                e.processor,
-                grouped(e.value as usize),
-                grouped(e.evaluation as usize),
-                (100.0 * e.error).ceil()
+                "  {:<30}{value:>13}  {evaluation:>14}   {error:>6}",
+                e.processor
             )?;
+            let [value, evaluation] = [e.value, e.evaluation].map(instructions);
+            let error = within(e);
         }
         if self.precision == Precision::F64 {
             writeln!(
@@ -329,6 +328,9 @@ impl Display for Report {
         }
         Ok(())
     }
+        if are_missing(&cost.estimates) {
+            writeln!(f, "  {NO_ESTIMATE}.")?;
+        }
 }
 
 /// A count with a space between groups of three digits.
@@ -339,6 +341,29 @@ fn grouped(count: usize) -> String {
         if at > 0 && (digits.len() - at).is_multiple_of(3) {
             text.push(' ');
         }
+/// What stands beside the estimates where one is missing.
+pub(crate) const NO_ESTIMATE: &str = "-: no estimate, since no network so small and none of a single \
+                                      layer is among those of the fit";
+
+/// Whether one of the counts is not estimated.
+pub(crate) fn are_missing(estimates: &[Estimate]) -> bool {
+    let mut counts = estimates.iter().flat_map(|e| [e.value, e.evaluation]);
+    counts.any(|count| count.is_none())
+}
+
+/// Estimated instructions, where there is an estimate.
+pub(crate) fn instructions(count: Option<u64>) -> String {
+    count.map_or_else(|| "-".to_owned(), |count| grouped(count as usize))
+}
+
+/// The error of the estimates for a processor, where there is one of them.
+pub(crate) fn within(estimate: &Estimate) -> String {
+    match estimate.value.or(estimate.evaluation) {
+        Some(_) => format!("{:.0} %", (100.0 * estimate.error).ceil()),
+        None => "-".to_owned(),
+    }
+}
+
         text.push(digit);
     }
     text

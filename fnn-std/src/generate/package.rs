@@ -300,16 +300,14 @@ on the desk, `self_test` on the device."
              | processor | instructions of a value | with the Jacobian | within | stack, bytes |\n\
              |---|---:|---:|---:|---:|"
         )?;
-        for e in &report.cost.estimates {
-            writeln!(
-                f,
-                "| {} | {} | {} | {:.0} % | {} |",
-                e.processor,
-                e.value,
-                e.evaluation,
-                (100.0 * e.error).ceil(),
-                e.stack
-            )?;
+        let estimates = &report.cost.estimates;
+        for e in estimates {
+            let [value, evaluation] = [e.value, e.evaluation].map(inspect::instructions);
+            let (name, error, stack) = (e.processor, inspect::within(e), e.stack);
+            writeln!(f, "| {name} | {value} | {evaluation} | {error} | {stack} |")?;
+        }
+        if inspect::are_missing(estimates) {
+            writeln!(f, "\n{}.", inspect::NO_ESTIMATE)?;
         }
 
         if !model.notes().is_empty() {
