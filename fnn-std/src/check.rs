@@ -63,6 +63,7 @@ use crate::{
     error::{Error, Result},
     evaluator::{Evaluator, Float},
     file, html, import,
+    line::{self, visible},
     model::{Layer, Model, Precision},
     order::Order,
     reference::{self, Evaluation},
@@ -357,7 +358,8 @@ pub fn run_with(model: &Path, options: &Options, source: &Source<'_>) -> Result<
             let rows = spread(all.len(), wanted);
             let inputs = rows.iter().filter_map(|&row| all.get(row));
             let inputs = inputs.map(<[f64]>::to_vec).collect();
-            (path.display().to_string(), inputs, rows, all.len())
+            let source = visible(&path.display().to_string());
+            (source, inputs, rows, all.len())
         }
         None => {
             if options.output.is_some() || options.jacobian.is_some() {
@@ -1052,16 +1054,16 @@ impl Report {
         )
     }
 
-    /// The name of an output, or its number where it has none.
+    /// The name of an output, safe to print, or its number where it has none.
     pub fn output_name(&self, output: usize) -> String {
         let names = self.model.output_names();
-        names.map_or_else(|| format!("y{output}"), |names| names[output].clone())
+        names.map_or_else(|| format!("y{output}"), |names| line::name(&names[output]))
     }
 
-    /// The name of an input, or its number where it has none.
+    /// The name of an input, safe to print, or its number where it has none.
     pub fn input_name(&self, input: usize) -> String {
         let names = self.model.input_names();
-        names.map_or_else(|| format!("x{input}"), |names| names[input].clone())
+        names.map_or_else(|| format!("x{input}"), |names| line::name(&names[input]))
     }
 }
 

@@ -5,6 +5,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use crate::line::visible;
+
 /// Why something could not be done: one line that names the file, what was found and what was
 /// wanted, and [`help`](Self::help) where there is a remedy.
 pub struct Error(Box<Inner>);
@@ -68,7 +70,7 @@ impl Error {
     /// The same error with one more line of help.
     #[must_use]
     pub(crate) fn with_help(mut self, line: impl Into<String>) -> Self {
-        self.0.help.push(line.into());
+        self.0.help.push(visible(&line.into()));
         self
     }
 
@@ -79,27 +81,16 @@ impl Error {
 }
 
 impl fmt::Display for Error {
-    /// One line, whatever bytes the names in it hold.
+    /// One line that is safe to print, whatever the names in it hold.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut line = String::new();
-        match (&self.0.kind, &self.0.file) {
-            (Kind::System(verb, error), Some(file)) => {
-                line += &format!("cannot {verb} `{}`: {error}", file.display());
-            }
-            (Kind::System(verb, error), None) => line += &format!("cannot {verb}: {error}"),
-            (Kind::Refused(found), Some(file)) => {
-                line += &format!("`{}`: {found}", file.display());
-            }
-            (Kind::Refused(found), None) => line += found,
-        }
-        for c in line.chars() {
-            if c.is_control() {
-                write!(f, "{}", c.escape_default())?;
-            } else {
-                write!(f, "{c}")?;
-            }
-        }
-        Ok(())
+        let file = self.0.file.as_ref().map(|file| file.display());
+        let line = match (&self.0.kind, file) {
+            (Kind::System(verb, error), Some(file)) => format!("cannot {verb} `{file}`: {error}"),
+            (Kind::System(verb, error), None) => format!("cannot {verb}: {error}"),
+            (Kind::Refused(found), Some(file)) => format!("`{file}`: {found}"),
+            (Kind::Refused(found), None) => found.clone(),
+        };
+        f.write_str(&visible(&line))
     }
 }
 
@@ -128,9 +119,11 @@ mod tests {
     #[test]
     fn is_one_line_whatever_the_names_hold() {
         let error = Error::refused("tensor `a\nb\u{1b}[31m` is odd").in_file(Path::new("m\n.npy"));
+        let error = error.with_help("leave `\u{202e}\nhelp: x` out");
         assert_eq!(
-            error.to_string(),
-            r"`m\n.npy`: tensor `a\nb\u{1b}[31m` is odd"
+            format!("{error:?}"),
+            "`m\\n.npy`: tensor `a\\nb\\u{1b}[31m` is odd\n\
+             help: leave `\\u{202e}\\nhelp: x` out"
         );
     }
 

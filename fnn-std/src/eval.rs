@@ -11,7 +11,7 @@ use crate::{
     array::{self, Reader, Writer},
     error::{Error, Result},
     evaluator::{Evaluator, Float},
-    file, import,
+    file, import, line,
     model::{Model, Precision},
     order::Order,
 };
@@ -175,7 +175,7 @@ fn evaluate<T: Float>(
         return Ok(None);
     }
     let names = |known: Option<&[String]>, letter, count| match known {
-        Some(names) => names.to_vec(),
+        Some(names) => names.iter().map(|name| line::name(name)).collect(),
         None => (0..count).map(|i| format!("{letter}{i}")).collect(),
     };
     Ok(Some(Report {

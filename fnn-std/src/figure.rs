@@ -14,6 +14,7 @@ use crate::{
     error::{Error, Result},
     evaluator::{Evaluator, Float},
     file::{self, Draft},
+    line::shown,
     model::Precision,
 };
 
@@ -348,15 +349,6 @@ fn panel<'a, 'b>(
     Ok(chart)
 }
 
-/// A name of at most so many letters.
-fn shortened(name: &str, most: usize) -> String {
-    if name.chars().count() <= most {
-        return name.to_owned();
-    }
-    let start: String = name.chars().take(most - 1).collect();
-    start + "…"
-}
-
 fn parity(report: &Report) -> Result<Figure> {
     let outputs = report.model.outputs().min(PANELS);
     let wanted: Vec<&[f64]> = match &report.framework {
@@ -388,7 +380,7 @@ fn parity(report: &Report) -> Result<Figure> {
                 .filter(|(x, y)| x.is_finite() && y.is_finite())
                 .collect();
             let range = padded(points.iter().flat_map(|&(x, y)| [x, y]));
-            let output = shortened(&report.output_name(i), 38);
+            let output = shown(&report.output_name(i), 38);
             let mut chart = panel(area, &output, (&range, name), (&range, "computed"))?;
             let ends = [(range.start, range.start), (range.end, range.end)];
             chart.draw_series(LineSeries::new(ends, line(GREY, 1.0)))?;
@@ -510,7 +502,7 @@ fn jacobian(report: &Report) -> Result<Figure> {
         for (i, row) in strengths.iter().enumerate() {
             let y = top + cell_y * i as i32;
             if cell_y >= 10 {
-                let name = shortened(&report.output_name(i), 30);
+                let name = shown(&report.output_name(i), 30);
                 let at = (left - 8, y + cell_y / 2);
                 text(area, &name, at, font(12), HPos::Right, VPos::Center)?;
             }
@@ -535,7 +527,7 @@ fn jacobian(report: &Report) -> Result<Figure> {
         }
         for j in (0..inputs).filter(|_| cell_x >= 14) {
             let turned = font(12).transform(FontTransform::Rotate270);
-            let name = shortened(&report.input_name(j), 30);
+            let name = shown(&report.input_name(j), 30);
             let at = (left + cell_x * j as i32 + cell_x / 2, top - 8);
             text(area, &name, at, turned, HPos::Left, VPos::Center)?;
         }
@@ -609,13 +601,13 @@ fn path<T: Float>(report: &Report) -> Result<Figure> {
         rank.and_then(|rank| COLOURS.get(rank)).copied()
     };
 
-    let shown = outputs.min(PANELS);
-    let ((rows, columns), (width, height)) = grid(shown);
+    let panels = outputs.min(PANELS);
+    let ((rows, columns), (width, height)) = grid(panels);
     let width = width.max(640);
     // Which colour is which input, on as many lines as it takes.
     let (mut legend, mut at) = (Vec::new(), (14, HEAD + LEGEND / 2));
     for &(_, j) in ranking.iter().take(COLOURS.len()) {
-        let name = shortened(&report.input_name(j), 30);
+        let name = shown(&report.input_name(j), 30);
         let wide = 48 + 7 * name.chars().count() as i32;
         if at.0 + wide > width {
             at = (14, at.1 + LEGEND);
@@ -635,14 +627,14 @@ fn path<T: Float>(report: &Report) -> Result<Figure> {
         for (i, area) in below
             .split_evenly((rows, columns))
             .iter()
-            .take(shown)
+            .take(panels)
             .enumerate()
         {
             let all = samples
                 .iter()
                 .flat_map(|(_, d)| &d[i * inputs..(i + 1) * inputs]);
             let (t, range) = (0.0..1.0, padded(all.copied().chain([0.0])));
-            let output = shortened(&report.output_name(i), 38);
+            let output = shown(&report.output_name(i), 38);
             let mut chart = panel(
                 area,
                 &output,

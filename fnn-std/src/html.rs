@@ -7,6 +7,7 @@ use crate::{
     error::Result,
     figure::{Figure, Kind},
     file::{self, Draft},
+    line::visible,
 };
 
 /// What the name of a page's file may end in.
@@ -132,10 +133,10 @@ fn class(verdict: Verdict) -> &'static str {
     }
 }
 
-/// Text in which nothing is markup.
+/// Text that is safe to print and in which nothing is markup.
 fn escaped(text: &str) -> String {
     let mut safe = String::new();
-    for c in text.chars() {
+    for c in visible(text).chars() {
         match c {
             '&' => safe += "&amp;",
             '<' => safe += "&lt;",

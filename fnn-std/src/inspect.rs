@@ -12,6 +12,7 @@ use crate::{
     cost::{self, Estimate},
     error::Result,
     import,
+    line::{self, visible, visible_json},
     model::{Layer, Model, Precision},
     order::Order,
 };
@@ -28,7 +29,7 @@ pub struct Options {
 }
 
 /// What there is to say of a model: as text with [`Display`], for programs with
-/// [`to_json`](Self::to_json).
+/// [`to_json`](Self::to_json) and [`json`](Self::json).
 #[derive(Debug, Clone, PartialEq)]
 pub struct Report {
     /// What was inspected.
@@ -152,7 +153,7 @@ fn lines(f: &mut fmt::Formatter<'_>, layers: &[Layer], indent: usize) -> fmt::Re
             0 => String::new(),
             count => format!("  {count} parameters"),
         };
-        let (text, name) = (describe(layer), layer.name());
+        let (text, name) = (describe(layer), line::name(layer.name()));
         writeln!(f, "{:indent$}  {text:<43}{parameters:<18}  {name}", "")?;
         for (branch, layers) in layer.inside().into_iter().enumerate() {
             if branch > 0 {
@@ -165,6 +166,12 @@ fn lines(f: &mut fmt::Formatter<'_>, layers: &[Layer], indent: usize) -> fmt::Re
 }
 
 impl Report {
+    /// [`to_json`](Self::to_json) as text that is safe to print: what does not show in names is
+    /// escaped.
+    pub fn json(&self) -> String {
+        visible_json(&format!("{:#}\n", self.to_json()))
+    }
+
     /// The same for programs. Counts are numbers, memory is in bytes, unknown things are null.
     pub fn to_json(&self) -> Value {
         let (model, cost) = (&self.model, &self.cost);
@@ -233,7 +240,7 @@ impl Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let model = &self.model;
         if let Some(source) = model.source() {
-            writeln!(f, "{}  sha256 {}", source.file, &source.sha256)?;
+            writeln!(f, "{}  sha256 {}", visible(&source.file), &source.sha256)?;
         }
         let (inputs, outputs) = (model.inputs(), model.outputs());
         writeln!(
@@ -252,6 +259,7 @@ impl Display for Report {
             let Some(names) = names else { continue };
             writeln!(f, "\n{what}")?;
             for (i, name) in names.iter().enumerate() {
+                let name = line::name(name);
                 let ranges = model.input_ranges().filter(|_| what == "inputs");
                 let range = ranges.and_then(|ranges| ranges.get(i));
                 let range =
@@ -312,13 +320,16 @@ impl Display for Report {
             self.precision
         )?;
         for e in &cost.estimates {
+            let [value, evaluation] = [e.value, e.evaluation].map(instructions);
+            let error = within(e);
             writeln!(
                 f,
                 "  {:<30}{value:>13}  {evaluation:>14}   {error:>6}",
                 e.processor
             )?;
-            let [value, evaluation] = [e.value, e.evaluation].map(instructions);
-            let error = within(e);
+        }
+        if are_missing(&cost.estimates) {
+            writeln!(f, "  {NO_ESTIMATE}.")?;
         }
         if self.precision == Precision::F64 {
             writeln!(
@@ -328,19 +339,8 @@ impl Display for Report {
         }
         Ok(())
     }
-        if are_missing(&cost.estimates) {
-            writeln!(f, "  {NO_ESTIMATE}.")?;
-        }
 }
 
-/// A count with a space between groups of three digits.
-fn grouped(count: usize) -> String {
-    let digits = count.to_string();
-    let mut text = String::new();
-    for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at).is_multiple_of(3) {
-            text.push(' ');
-        }
 /// What stands beside the estimates where one is missing.
 pub(crate) const NO_ESTIMATE: &str = "-: no estimate, since no network so small and none of a single \
                                       layer is among those of the fit";
@@ -364,6 +364,14 @@ pub(crate) fn within(estimate: &Estimate) -> String {
     }
 }
 
+/// A count with a space between groups of three digits.
+fn grouped(count: usize) -> String {
+    let digits = count.to_string();
+    let mut text = String::new();
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            text.push(' ');
+        }
         text.push(digit);
     }
     text

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     activation::Activation,
     error::{Error, Result},
+    line::visible_json,
     model::{self, Model, Precision, Tensor},
 };
 
@@ -276,7 +277,9 @@ pub(crate) fn text(model: &Model) -> Result<String> {
 }
 
 fn written(value: &(impl Serialize + ?Sized)) -> Result<String> {
-    serde_json::to_string(value).map_err(|e| Error::refused(format!("cannot write JSON: {e}")))
+    let text = serde_json::to_string(value);
+    let text = text.map(|text| visible_json(&text));
+    text.map_err(|e| Error::refused(format!("cannot write JSON: {e}")))
 }
 
 fn write_layer(layer: &model::Layer) -> Result<Layer> {

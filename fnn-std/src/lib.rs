@@ -32,6 +32,7 @@
 //! | [`check`] | whether value and Jacobian are right, within derived bounds |
 //! | [`figure`], [`html`] | figures of what was checked, and a page of them |
 //! | [`inspect`] | what a model is, and what it costs on a device |
+//! | [`visible`] | text from files, safe to print |
 //! | [`Rows`] | inputs from `.npy` and `.csv` files; [`array::Reader`] reads them by and by |
 //!
 //! The program `fnn` is these functions behind arguments: `fnn eval` is [`eval::run`],
@@ -49,9 +50,9 @@
 //!
 //! Files are not trusted: whatever bytes they hold, nothing panics, and memory is taken in
 //! proportion to the file only. An [`Error`] is one line that names the file, what was found and
-//! what was wanted, and offers [help](Error::help) where there is a remedy. What a file holds
-//! that cannot be represented is refused by name, never ignored. A NaN among the inputs is no
-//! error: it evaluates to NaN.
+//! what was wanted, and offers [help](Error::help) where there is a remedy; names in it are made
+//! [visible](visible()). What a file holds that cannot be represented is refused by name, never
+//! ignored. A NaN among the inputs is no error: it evaluates to NaN.
 //!
 //! # What is not here
 //!
@@ -75,6 +76,7 @@ pub mod html;
 pub mod import;
 pub mod inspect;
 mod json;
+mod line;
 pub mod model;
 mod order;
 pub mod plot;
@@ -86,5 +88,6 @@ pub use array::Rows;
 pub use cost::Estimate;
 pub use error::{Error, Result};
 pub use evaluator::{Evaluator, Float};
+pub use line::visible;
 pub use model::{Model, Precision};
 pub use order::Order;

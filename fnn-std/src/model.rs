@@ -8,7 +8,10 @@ use fnn_core::{Shape, Step};
 
 pub use layer::{Affine, Concat, Dense, Layer, LayerNorm, Residual, Select, Softmax};
 
-use crate::error::{Error, Result};
+use crate::{
+    error::{Error, Result},
+    line::visible,
+};
 
 /// A feed-forward network as a file describes it: layers that fit together, finite weights, and
 /// names for its inputs and outputs where they are known.
@@ -182,10 +185,10 @@ impl Model {
     }
 
     /// The same model with what the importer has to say: what was folded or rewritten, a sentence
-    /// each.
+    /// each. They are for people, and made safe to print: [`visible`].
     #[must_use]
     pub fn with_notes(mut self, notes: Vec<String>) -> Self {
-        self.notes = notes;
+        self.notes = notes.iter().map(|note| visible(note)).collect();
         self
     }
 

@@ -1,6 +1,7 @@
 //! `fnn`: models evaluated, converted and turned into Rust modules, from the command line.
 
 use std::{
+    env,
     io::{self, ErrorKind, IsTerminal, Write},
     num::NonZeroUsize,
     ops::Range,
@@ -12,7 +13,7 @@ use std::{
 use clap::{ArgGroup, Args, Parser, Subcommand};
 use fnn_std::{
     Activation, Error, Order, Precision, check, eval, export, figure::Kind, generate, import,
-    inspect, plot,
+    inspect, plot, visible,
 };
 use indicatif::{ProgressBar, ProgressStyle};
 
@@ -205,7 +206,11 @@ enum Command {
 fn main() -> ExitCode {
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
-        Err(error) => return usage(&error),
+        Err(error) => {
+            // What is wrong with them is said of the arguments as they can be printed.
+            let arguments = env::args_os().map(|text| visible(&text.to_string_lossy()));
+            return usage(&Arguments::try_parse_from(arguments).err().unwrap_or(error));
+        }
     };
     match run(arguments.command) {
         Ok(()) => ExitCode::SUCCESS,
@@ -236,12 +241,12 @@ fn usage(error: &clap::Error) -> ExitCode {
         };
         let (help, found): (Vec<_>, Vec<_>) = lines.partition(|line| is_remedy(line));
         let mut stderr = io::stderr().lock();
-        let _ = writeln!(stderr, "{}", found.join(" "));
+        let _ = writeln!(stderr, "{}", visible(&found.join(" ")));
         for line in help {
             let _ = writeln!(
                 stderr,
                 "help: {}",
-                line.strip_prefix("tip: ").unwrap_or(line)
+                visible(line.strip_prefix("tip: ").unwrap_or(line))
             );
         }
     }
@@ -297,7 +302,7 @@ fn run(command: Command) -> Result<(), Failure> {
             };
             let report = inspect::run(&model.model, &options)?;
             print(&if json {
-                format!("{:#}\n", report.to_json())
+                report.json()
             } else {
                 report.to_string()
             })

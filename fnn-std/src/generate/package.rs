@@ -6,11 +6,12 @@ use std::{
     path::{Component, Path, PathBuf},
 };
 
-use super::{Module, Report, one_line, wrap};
+use super::{Module, Report, code, wrap};
 use crate::{
     error::{Error, Result},
     file::DraftFolder,
     inspect,
+    line::{is_visible, visible},
     model::Model,
 };
 
@@ -311,10 +312,11 @@ on the desk, `self_test` on the device."
         }
 
         if !model.notes().is_empty() {
-            writeln!(f, "\n## What was rewritten on the way in\n")?;
-            for note in model.notes() {
-                writeln!(f, "- {}", one_line(note))?;
-            }
+            // As text, for names in a note may hold Markdown; behind the dash they cannot end it.
+            writeln!(f, "\n## What was rewritten on the way in\n\n```text")?;
+            let mut notes = model.notes().iter();
+            notes.try_for_each(|note| writeln!(f, "- {note}"))?;
+            writeln!(f, "```")?;
         }
         writeln!(f, "\n## Origin\n\n{}", origin(model))
     }
@@ -493,22 +495,11 @@ fn named_outputs(model: &Model) -> Option<Vec<String>> {
     )
 }
 
-/// A name from a file as code in Markdown, whatever backticks it holds.
-fn code(name: &str) -> String {
-    let name = one_line(name);
-    let longest = name.split(|c| c != '`').map(str::len).max().unwrap_or(0);
-    let ticks = "`".repeat(longest + 1);
-    match longest {
-        0 => format!("{ticks}{name}{ticks}"),
-        _ => format!("{ticks} {name} {ticks}"),
-    }
-}
-
 /// A string of a manifest.
 fn toml_string(text: &str) -> String {
     let escape = |c: char| match c {
         '"' | '\\' => format!("\\{c}"),
-        c if c.is_control() => format!("\\u{:04x}", u32::from(c)),
+        c if !is_visible(c) => format!("\\U{:08x}", u32::from(c)),
         c => c.to_string(),
     };
     format!("\"{}\"", text.chars().map(escape).collect::<String>())
@@ -518,7 +509,7 @@ fn manifest(model: &Model, name: &str, dependency: &str) -> String {
     let origin = origin(model);
     let rust = env!("CARGO_PKG_RUST_VERSION");
     let description = match model.source() {
-        Some(source) => format!("The network of {} and its Jacobian", one_line(&source.file)),
+        Some(source) => format!("The network of {} and its Jacobian", visible(&source.file)),
         None => "A network and its Jacobian".to_owned(),
     };
     let description = toml_string(&description);
