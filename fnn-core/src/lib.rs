@@ -104,8 +104,3 @@ pub use replay::{Mismatch, Record};
 pub use scalar::Scalar;
 pub use shape::{Shape, Step};
 pub use workspace::Workspace;
-
-/// The example of the README compiles and runs.
-#[cfg(doctest)]
-#[doc = include_str!("../../README.md")]
-struct Readme;

@@ -91,3 +91,8 @@ pub use evaluator::{Evaluator, Float};
 pub use line::visible;
 pub use model::{Model, Precision};
 pub use order::Order;
+
+/// The network and the build script of the README compile, and the network runs.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct Readme;

@@ -11,6 +11,8 @@ mod fuzz;
 mod image;
 mod install;
 mod mutations;
+#[path = "../../fnn-std/tests/pages/mod.rs"]
+mod pages;
 mod panics;
 mod published;
 mod size;

@@ -1,11 +1,14 @@
 //! All tests: what continuous integration runs.
 
+use std::env;
+
 use crate::{
     Result,
     command::{Run, for_all},
     firmware::{self, BOARDS},
     install::{self, BINUTILS, CHROMIUM, GCC, QEMU, QEMU_RISCV},
-    panics, size,
+    pages::{Page, check_shown},
+    panics, root, size,
 };
 
 /// The hand-written C takes this many times the instructions of the network at least, on the
@@ -15,6 +18,21 @@ const LEAST_PERCENT: u64 = 175;
 /// A part of the tests and its name.
 type Part = (&'static str, fn() -> Result<()>);
 
+/// All parts, in the order in which they run.
+const PARTS: [Part; 10] = [
+    ("format", format),
+    ("lints", lints),
+    ("documentation", documentation),
+    ("demo", demo),
+    ("firmware", firmware_of_every_board),
+    ("generated crate on every board", firmware::generated_crate),
+    ("firmware beside C", beside_c),
+    ("panics", || panics::task(&[])),
+    ("size", || size::task(&[])),
+    // The last one, so that its summary closes the output.
+    ("desktop", desktop),
+];
+
 /// Run every test, and go on after a failure.
 pub(crate) fn task(args: &[String]) -> Result<()> {
     if let Some(arg) = args.first() {
@@ -22,24 +40,27 @@ pub(crate) fn task(args: &[String]) -> Result<()> {
     }
     // At the start, so that all that is missing is named in one line.
     install::ensure(&[&QEMU, &QEMU_RISCV, &BINUTILS, &GCC, &CHROMIUM])?;
-    let parts: [Part; 9] = [
-        ("format", format),
-        ("lints", lints),
-        ("documentation", documentation),
-        ("firmware", firmware_of_every_board),
-        ("generated crate on every board", firmware::generated_crate),
-        ("firmware beside C", beside_c),
-        ("panics", || panics::task(&[])),
-        ("size", || size::task(&[])),
-        // The last one, so that its summary closes the output.
-        ("desktop", desktop),
-    ];
-    for_all(&parts, |(name, part)| {
+    for_all(&PARTS, |(name, part)| {
         println!("\n== {name}");
         part().map_err(|message| format!("{name}: {message}"))
     })?;
-    println!("\nAll of {} parts passed.", parts.len());
+    println!("\n{}", summary());
     Ok(())
+}
+
+/// What closes the output where nothing failed.
+fn summary() -> String {
+    format!("All of {} parts passed.", PARTS.len())
+}
+
+/// The demo prints what the README shows, on the desk and on the board.
+fn demo() -> Result<()> {
+    let this = env::current_exe().map_err(|e| format!("this program: {e}"))?;
+    let out = Run::new(this).arg("demo").shown_output()?;
+    let readme = Page::read(root().join("README.md"));
+    let sample = readme.beneath("cargo xtask demo")?;
+    check_shown(&sample, &out.lines().collect::<Vec<_>>())
+        .map_err(|message| format!("the sample in README.md: {message}"))
 }
 
 fn format() -> Result<()> {
@@ -91,4 +112,47 @@ fn desktop() -> Result<()> {
         .args(["test", "--package", "fnn-std", "--bench", "evaluate"])
         .run()?;
     Run::cargo().args(["test", "--workspace"]).run()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{TASKS, pages::pages};
+
+    #[test]
+    fn the_readme_shows_the_summary() {
+        let readme = Page::read(root().join("README.md"));
+        assert_eq!(readme.beneath("cargo xtask test"), Ok(vec![&*summary()]));
+    }
+
+    /// Every task that a page names, to be typed or in the text, with its options.
+    #[test]
+    fn the_pages_name_tasks_and_options_that_there_are() {
+        let mut commands = Vec::new();
+        for page in &pages(root()) {
+            for block in page.blocks() {
+                let lines = block.commands().into_iter().map(|c| c.line.to_owned());
+                commands.extend(lines.map(|line| (page.path.clone(), line)));
+            }
+            let code = page.code().into_iter();
+            commands.extend(code.map(|code| (page.path.clone(), code)));
+        }
+        let mut count = 0;
+        for (page, line) in commands {
+            let Some(line) = line.strip_prefix("cargo xtask ") else {
+                continue;
+            };
+            let page = page.display();
+            let mut words = line.split(' ');
+            let name = words.next().unwrap_or_default();
+            let task = TASKS.iter().find(|task| task.name == name);
+            let task = task.unwrap_or_else(|| panic!("{page}: there is no task {name}"));
+            let known: Vec<&str> = task.options.split([' ', '[', ']', ';']).collect();
+            for option in words.filter(|word| word.starts_with("--")) {
+                assert!(known.contains(&option), "{page}: {name} has no {option}");
+            }
+            count += 1;
+        }
+        assert!(count >= 25, "{count}");
+    }
 }
