@@ -697,7 +697,10 @@ impl Data<'_> {
     fn arithmetic_of(&self, given: &Given, order: Order) -> Arithmetic {
         Arithmetic {
             activations: FRAMEWORK_ERROR,
-            ..Arithmetic::new(given.precision.unwrap_or(self.model.stored_precision()), order)
+            ..Arithmetic::new(
+                given.precision.unwrap_or(self.model.stored_precision()),
+                order,
+            )
         }
     }
 

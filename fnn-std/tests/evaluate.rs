@@ -209,6 +209,7 @@ fn every_activation() {
             }
             for cubic in [0.044715, 0.044715_f32.into(), 0.0447] {
                 let (f, name) = (GeluTanh { cubic: cubic as $T }, Activation::GeluTanh(cubic));
+                tested.push(name);
                 check!($T, $precision, 5-7 f, name; 7-3 f, name);
             }
             for alpha in [1.0, 0.7] {

@@ -392,7 +392,11 @@ fn the_schema_takes_the_activations_that_are_parsed() {
                 format!(" {name}{parameters}\t"),
             ] {
                 let layers = json!([{"dense": {"weight": [[1]], "activation": text}}]);
-                let is_parsed = text.parse::<Activation>().is_ok();
+                // A pattern says nothing of the range of a number.
+                let is_parsed = match text.parse::<Activation>() {
+                    Ok(_) => true,
+                    Err(error) => error.to_string().contains("a rounding of it"),
+                };
                 assert_eq!(schema.is_valid(&document(&layers)), is_parsed, "`{text}`");
                 *if is_parsed { &mut taken } else { &mut refused } += 1;
             }

@@ -200,6 +200,10 @@ enum Command {
         model: ModelFile,
         /// Write it here; the name ends in .json, .onnx or .safetensors.
         to: PathBuf,
+        /// Write the model in f64, with the file's own numbers where some are computed while it is read
+        /// [default: in the model's format].
+        #[arg(long, value_name = "f64", value_parser = double)]
+        precision: Option<Precision>,
     },
 }
 
@@ -366,8 +370,16 @@ fn run(command: Command) -> Result<(), Failure> {
             }
             Ok(())
         }
-        Command::Convert { model, to } => {
-            let written = export::run(&model.model, &to, &model.options()?)?;
+        Command::Convert {
+            model,
+            to,
+            precision,
+        } => {
+            let options = import::Options {
+                precision,
+                ..model.options()?
+            };
+            let written = export::run(&model.model, &to, &options)?;
             tell(written.notes());
             Ok(())
         }
@@ -418,6 +430,14 @@ fn yes_or_no(text: &str) -> Result<bool, String> {
         "yes" => Ok(true),
         "no" => Ok(false),
         _ => Err("wanted yes or no".to_owned()),
+    }
+}
+
+/// The one number format that every model can be written in as it is.
+fn double(text: &str) -> Result<Precision, String> {
+    match text {
+        "f64" => Ok(Precision::F64),
+        _ => Err("wanted f64, since numbers are not rounded".to_owned()),
     }
 }
 

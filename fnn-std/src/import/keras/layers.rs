@@ -58,6 +58,23 @@ impl Shape {
     }
 }
 
+/// The activations that are the same functions under the same names.
+const SAME: [&str; 13] = [
+    "mish",
+    "tanh",
+    "sigmoid",
+    "softplus",
+    "silu",
+    "swish",
+    "gelu",
+    "relu",
+    "elu",
+    "selu",
+    "softsign",
+    "hard_sigmoid",
+    "hard_swish",
+];
+
 /// A part of what a layer computes.
 pub(super) enum Step {
     Layer(Layer),
@@ -357,18 +374,16 @@ impl Call<'_> {
                 layers.extend(self.clipped(1.0)?);
                 return Ok(layers);
             }
-            // The same functions under the same names.
-            "mish" | "tanh" | "sigmoid" | "softplus" | "silu" | "swish" | "gelu" | "relu"
-            | "elu" | "selu" | "softsign" | "hard_sigmoid" | "hard_swish" => self.parsed(name)?,
+            name if SAME.contains(&name) => self.parsed(name)?,
             _ => {
                 return Err(Error::refused(format!(
                     "the layer `{}` has the activation `{name}`, which is not supported",
                     self.name
                 ))
-                .with_help(
-                    "supported are linear, mish, tanh, sigmoid, softplus, silu, gelu, relu, \
-                     leaky_relu, elu, selu, softsign, hard_sigmoid, hard_silu and softmax",
-                ));
+                .with_help(format!(
+                    "supported are linear, leaky_relu, relu6, hard_silu, softmax, {}",
+                    SAME.join(", ")
+                )));
             }
         };
         self.alone(activation)
@@ -574,4 +589,20 @@ pub(super) fn concatenated<'s>(
 /// Whether an axis, counted with the batch or from the end, is the last one.
 fn is_last(axis: &Value, shape: &Shape) -> bool {
     axis.as_i64() == Some(-1) || axis.as_u64() == Some(shape.0.len() as u64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Of the activations only those stand apart that Keras calls otherwise, or has no name for.
+    #[test]
+    fn every_activation_that_keras_names_is_read() {
+        let apart = ["identity", "leaky_relu", "clip", "gelu_tanh"];
+        for activation in Activation::ALL {
+            let name = activation.name();
+            assert_ne!(SAME.contains(&name), apart.contains(&name), "{name}");
+        }
+        assert!(SAME.iter().all(|name| name.parse::<Activation>().is_ok()));
+    }
 }
