@@ -165,9 +165,9 @@ fn gelu(z: f64, length: f64, terms: &[f64; TERMS]) -> (f64, f64) {
 }
 
 #[inline(always)]
-fn gelu_tanh(z: f64) -> (f64, f64) {
+fn gelu_tanh(z: f64, c: f64) -> (f64, f64) {
     let k = 2.0 * (2.0 / consts::PI).sqrt();
-    let (near, c) = (z.clamp(-20.0, 20.0), 0.044715);
+    let near = z.clamp(-20.0, 20.0);
     let x = k * (near + c * near * near * near);
     let (_, slope) = gate(near, x, k * (1.0 + 3.0 * c * near * near));
     ((if z < 0.0 { near } else { z }) * sigmoid(x), slope)
@@ -207,7 +207,8 @@ fn reference(name: &str) -> ByBlock<f64> {
             let (length, terms) = (erfc_length(), *ERFC);
             each(move |z| gelu(z, length, &terms))
         }
-        "gelu_tanh" => each(gelu_tanh),
+        "gelu_tanh" => each(|z| gelu_tanh(z, 0.044715)),
+        "gelu_tanh(0.0447)" => each(|z| gelu_tanh(z, 0.0447f32.into())),
         "elu(1)" => each(|z| elu(z, 1.0, 1.0)),
         "elu(1.7)" => each(|z| elu(z, 1.7f32.into(), 1.0)),
         "selu" => each(|z| elu(z, 1.673_263_242_354_377_2, 1.050_700_987_355_480_5)),

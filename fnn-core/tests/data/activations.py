@@ -32,14 +32,14 @@ def normal(z):
     return mp.erfc(-z / mp.sqrt(2)) / 2
 
 
-def gelu_tanh_argument(z):
-    return mp.sqrt(2 / mp.pi) * (z + mpf("0.044715") * z**3)
-
-
-def gelu_tanh_slope(z):
-    y = gelu_tanh_argument(z)
-    inner = mp.sqrt(2 / mp.pi) * (1 + 3 * mpf("0.044715") * z**2)
-    return (1 + mp.tanh(y)) / 2 + z * mp.sech(y) ** 2 * inner / 2
+def gelu_tanh(cubic):
+    k = mp.sqrt(2 / mp.pi)
+    argument = lambda z: k * (z + cubic * z**3)
+    return (
+        lambda z: z / 2 * (1 + mp.tanh(argument(z))),
+        lambda z: (1 + mp.tanh(argument(z))) / 2
+        + z * mp.sech(argument(z)) ** 2 * k * (1 + 3 * cubic * z**2) / 2,
+    )
 
 
 SELU_ALPHA = mpf("1.6732632423543772848170429916717")
@@ -75,11 +75,7 @@ def functions(to_format):
             lambda z: normal(z) + z * mp.exp(-(z**2) / 2) / mp.sqrt(2 * mp.pi),
             0,
         ),
-        "gelu_tanh": (
-            lambda z: z / 2 * (1 + mp.tanh(gelu_tanh_argument(z))),
-            gelu_tanh_slope,
-            0,
-        ),
+        "gelu_tanh": (*gelu_tanh(mpf("0.044715")), 0),
         "elu(1)": (*elu(mpf(1)), 1),
         "elu(1.7)": (*elu(to_format(1.7)), 1),
         "selu": (*elu(SELU_ALPHA, SELU_SCALE), 1),
@@ -105,6 +101,7 @@ def functions(to_format):
             lambda z: mpf(-1 < z < 3),
             0,
         ),
+        "gelu_tanh(0.0447)": (*gelu_tanh(to_format(0.0447)), 0),
     }
 
 
@@ -158,7 +155,7 @@ class Format:
 
 def points(form, name, rng):
     """Zero, subnormal and tiny, around every threshold, and along the range."""
-    tail = form.gelu_tail if name == "gelu" else form.tanh_tail if name == "gelu_tanh" else form.tail
+    tail = form.gelu_tail if name == "gelu" else form.tanh_tail if name.startswith("gelu_tanh") else form.tail
     if name == "tanh":
         tail = [t / 2 for t in tail]
     zs = [0.0, -0.0]
@@ -190,7 +187,7 @@ def points(form, name, rng):
 
 
 def more_points(form, name, rng, count):
-    tail = form.gelu_tail if name == "gelu" else form.tanh_tail if name == "gelu_tanh" else form.tail
+    tail = form.gelu_tail if name == "gelu" else form.tanh_tail if name.startswith("gelu_tanh") else form.tail
     zs = []
     for i in range(count // 4):
         zs.append(rng.uniform(-2, 2))

@@ -108,6 +108,12 @@ pub(crate) fn subjects() -> Vec<Subject> {
             },
             None,
         ),
+        Subject::new(
+            "gelu_tanh(0.0447)",
+            GeluTanh { cubic: 0.0447 },
+            GeluTanh { cubic: 0.0447 },
+            Some((-1.5, 0.0)),
+        ),
     ]
 }
 
