@@ -57,7 +57,8 @@ pub(crate) fn task(args: &[String]) -> Result<()> {
             .args([
                 // The allocator of the targets refuses more than 256 MiB; this holds the corpus too.
                 "-rss_limit_mb=1024",
-                "-timeout=1",
+                // The targets allow a second of the processor; this is for what never ends.
+                "-timeout=60",
                 "-max_len=65536",
                 "-print_final_stats=1",
             ])

@@ -6,11 +6,11 @@
 use std::io::{Cursor, Write};
 
 use fnn_std::import;
-use fnn_std_fuzz::{digits, eight_bytes, four_bytes, header, mutated, used};
+use fnn_std_fuzz::{digits, eight_bytes, four_bytes, header, mutated, used, within_a_second};
 use libfuzzer_sys::{fuzz_mutator, fuzz_target};
 use zip::{ZipWriter, write::SimpleFileOptions};
 
-fuzz_target!(|data: &[u8]| {
+fuzz_target!(|data: &[u8]| within_a_second(|| {
     let options = import::Options::default();
     used(import::parse(data, &options));
     let Some((length, rest)) = data.split_first_chunk() else {
@@ -30,7 +30,7 @@ fuzz_target!(|data: &[u8]| {
     let archive = archive.finish().unwrap().into_inner();
     used(import::parse(&archive, &options));
     used(import::parse(weights, &options));
-});
+}));
 
 fuzz_mutator!(|data: &mut [u8], size: usize, max_size: usize, seed: u32| {
     mutated(

@@ -5,11 +5,11 @@
 use std::io::{Cursor, Write};
 
 use fnn_std::{Activation, import};
-use fnn_std_fuzz::{digits, eight_bytes, four_bytes, mutated, text, used};
+use fnn_std_fuzz::{digits, eight_bytes, four_bytes, mutated, text, used, within_a_second};
 use libfuzzer_sys::{fuzz_mutator, fuzz_target};
 use zip::{ZipWriter, write::SimpleFileOptions};
 
-fuzz_target!(|data: &[u8]| {
+fuzz_target!(|data: &[u8]| within_a_second(|| {
     let options = import::Options {
         activations: Some(vec![Activation::Tanh]),
         ..Default::default()
@@ -25,7 +25,7 @@ fuzz_target!(|data: &[u8]| {
     }
     let archive = archive.finish().unwrap().into_inner();
     used(import::parse(&archive, &options));
-});
+}));
 
 fuzz_mutator!(|data: &mut [u8], size: usize, max_size: usize, seed: u32| {
     mutated(
