@@ -63,8 +63,8 @@ pub struct Options {
     pub input: Option<PathBuf>,
     /// Whether the first line of a `.csv` of inputs is a header; told from the line by default.
     pub header: Option<bool>,
-    /// How many records the module holds, [`RECORDS`] by default; fewer where there are fewer
-    /// inputs.
+    /// How many records the module holds, [`RECORDS`] by default or as many as have some million
+    /// numbers; fewer where there are fewer inputs.
     pub records: Option<usize>,
     /// The number format of the module; the model's own by default.
     pub precision: Option<Precision>,
@@ -79,6 +79,10 @@ const ENDINGS: &[&str] = &["rs"];
 
 /// Records in a module that was not told how many.
 pub const RECORDS: usize = 16;
+
+/// Numbers of all records in a module that was not told how many it has, unless a single one has
+/// more: a short file may state large sizes.
+const MOST_RECORDED: usize = 1 << 22;
 
 /// Records of made-up inputs at most.
 const MOST_ARBITRARY: usize = 100_000;
@@ -204,10 +208,11 @@ pub struct Report {
 impl<'m> Module<'m> {
     /// A module made from `model`, in its own precision.
     pub fn new(model: &'m Model) -> Self {
+        let numbers = model.inputs() + model.outputs() * (1 + model.inputs());
         Self {
             model,
             inputs: None,
-            records: RECORDS,
+            records: RECORDS.min(MOST_RECORDED / numbers).max(1),
             precision: model.precision(),
             order: Order::Auto,
         }

@@ -2,7 +2,7 @@
 
 mod layer;
 
-use std::{collections::HashSet, fmt, ops::Range, str::FromStr};
+use std::{collections::HashSet, fmt, ops::Range, path::Path, str::FromStr};
 
 use fnn_core::{Shape, Step};
 
@@ -132,10 +132,14 @@ impl Model {
         let most = LARGEST_EVALUATION / self.precision.bytes() + 4 * self.parameters();
         if numbers > most {
             let widest = self.layers.iter().map(Layer::widest).max().unwrap_or(0);
-            return Err(Error::refused(format!(
+            let error = Error::refused(format!(
                 "{inputs} inputs with layers of up to {widest} neurons are too many to evaluate a \
                  Jacobian: it would take {numbers} numbers, wanted at most {most}"
-            )));
+            ));
+            return Err(match &self.source {
+                Some(source) => error.in_file(Path::new(&source.file)),
+                None => error,
+            });
         }
         Ok(())
     }

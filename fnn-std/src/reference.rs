@@ -25,9 +25,11 @@ pub struct Evaluation {
 /// S = diag(f′(z)) W S. A NaN among the inputs is no error.
 ///
 /// # Errors
-/// `x` is not as long as the model has inputs.
+/// `x` is not as long as the model has inputs; so many inputs that S takes far more memory than the
+/// weights.
 pub fn evaluate(model: &Model, x: &[f64]) -> Result<Evaluation> {
     check(model, x)?;
+    model.check_room(model.layers().len())?;
     let mut y = x.to_vec();
     let mut s: Vec<Vec<f64>> = (0..x.len())
         .map(|i| (0..x.len()).map(|j| f64::from(i == j)).collect())

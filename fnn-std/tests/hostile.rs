@@ -733,6 +733,17 @@ fn what_the_program_reads_it_reads_within_the_limits() {
     let output = said_by_program(&wide, Some(&input));
     assert!(output.status.success(), "{output:?}");
     assert!(said_by_program(&wide, None).status.success());
+    // Only in the order that was chosen for it.
+    let folder = tempfile::tempdir().unwrap();
+    let model = folder.path().join("model.onnx");
+    fs::write(&model, &wide).unwrap();
+    let model = import::read(&model, &import::Options::default()).unwrap();
+    let error = fnn_std::Evaluator::<f32>::with_order(&model, fnn_std::Order::Forward).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "`model.onnx`: 65536 inputs with layers of up to 65536 neurons are too many to evaluate a \
+         Jacobian: it would take 8590196737 numbers, wanted at most 34340868"
+    );
     // The widest that makes as many outputs as it has inputs.
     let n = 3_000;
     let square = onnx(&["Relu(x) -> y"], &[1, n], &[]);

@@ -185,9 +185,9 @@ enum Command {
         input: Option<PathBuf>,
         #[command(flatten)]
         table: Table,
-        /// How many evaluations to record.
-        #[arg(long, value_name = "N", default_value_t = generate::RECORDS)]
-        records: usize,
+        /// How many evaluations to record [default: 16, fewer where they take many numbers].
+        #[arg(long, value_name = "N")]
+        records: Option<usize>,
         #[command(flatten)]
         arithmetic: Arithmetic,
     },
@@ -354,7 +354,7 @@ fn run(command: Command) -> Result<(), Failure> {
             let options = generate::Options {
                 input,
                 header,
-                records: Some(records),
+                records,
                 precision,
                 order,
                 import: model.options()?,
