@@ -937,6 +937,57 @@ fn what_an_onnx_file_holds_twice_is_refused_by_name() {
 }
 
 #[test]
+fn tensors_in_other_files_take_no_more_than_these_have() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("model.onnx");
+    fs::write(folder.path().join("w.bin"), [0x3f; 4000]).unwrap();
+    let beside = |name: &str, count: i64, more: &[(&str, &str)]| {
+        let entries = [("location", "w.bin")];
+        let entries = entries.iter().chain(more).flat_map(|(key, text)| {
+            let entry = [field(1, key.as_bytes()), field(2, text.as_bytes())];
+            field(13, &entry.concat())
+        });
+        let (sizes, entries) = (integer(1, count as u64), entries.collect::<Vec<_>>());
+        let place = [integer(2, 1), field(8, name.as_bytes()), integer(14, 1)].concat();
+        [sizes, place, entries].concat()
+    };
+    let read = |stored: &[Vec<u8>]| {
+        let names = ["x", "a", "b", "c", "d", "y"];
+        let nodes = (0..5).map(|i| format!("Add({}, w{i}) -> {}", names[i], names[i + 1]));
+        let nodes: Vec<_> = nodes.collect();
+        let nodes: Vec<&str> = nodes.iter().map(String::as_str).collect();
+        fs::write(&path, onnx(&nodes, &[1, 1000], stored)).unwrap();
+        import::read(&path, &import::Options::default())
+    };
+    let all = |count, more: &[(&str, &str)]| -> Vec<_> {
+        (0..5)
+            .map(|i| beside(&format!("w{i}"), count, more))
+            .collect()
+    };
+    read(&all(1, &[])).unwrap();
+    let error = |stored: &[Vec<u8>]| {
+        let line = read(stored).unwrap_err().to_string();
+        line.split_once("`: ").unwrap().1.to_owned()
+    };
+    assert_eq!(
+        error(&all(1000, &[])),
+        "5000 numbers are in other files, which have 4000 bytes"
+    );
+    for n in DECLARED {
+        let mut stored = all(1, &[]);
+        stored[4] = beside("w4", n, &[]);
+        let line = error(&stored);
+        assert!(line.contains("other file"), "{line}");
+    }
+    let twice = all(1, &[("offset", "0"), ("offset", "4")]);
+    assert!(error(&twice).ends_with("its offset is stated twice"));
+    for claim in ["4001", "9223372036854775807", "18446744073709551615", "-1"] {
+        let _ = error(&all(1, &[("offset", claim)]));
+        let _ = error(&all(1, &[("length", claim)]));
+    }
+}
+
+#[test]
 fn graphs_without_a_layer_are_refused() {
     let stored = [integers("shape", &[1, 3])];
     for nodes in [
