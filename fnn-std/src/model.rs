@@ -128,7 +128,8 @@ impl Model {
     /// than the weights.
     pub(crate) fn check_room(&self, cut: usize) -> Result<()> {
         let (shape, inputs) = (self.shape(), self.inputs());
-        let numbers = shape.workspace(cut, inputs) + self.outputs() * (1 + inputs);
+        let returned = self.outputs() * (1 + inputs);
+        let numbers = shape.workspace(cut, inputs) + returned + filling(&self.layers);
         let most = LARGEST_EVALUATION / self.precision.bytes() + 4 * self.parameters();
         if numbers > most {
             let widest = self.layers.iter().map(Layer::widest).max().unwrap_or(0);
@@ -288,6 +289,17 @@ impl Model {
     pub fn as_dense(&self) -> Option<Vec<&Dense>> {
         self.layers.iter().map(Layer::as_dense).collect()
     }
+}
+
+/// Numbers at most that fill the rows and columns of weights up to the widest vectors of a processor,
+/// which is much where a layer has few inputs or neurons.
+fn filling(layers: &[Layer]) -> usize {
+    const LANES: usize = 16;
+    let of = |layer: &Layer| match layer {
+        Layer::Dense(dense) => LANES * (dense.inputs() + dense.outputs()),
+        _ => layer.inside().into_iter().map(filling).sum(),
+    };
+    layers.iter().map(of).sum()
 }
 
 impl Tensor {
@@ -494,7 +506,7 @@ mod tests {
         assert_eq!(
             error(vec![layer("a", 60_000, 1), layer("b", 1, 60_000)]),
             "60000 inputs with layers of up to 60000 neurons are too many to evaluate a Jacobian: it \
-             would take 10800180000 numbers, wanted at most 34274436"
+             would take 10802100032 numbers, wanted at most 34274436"
         );
         let odd = Dense::new(tensor("w", &[1, 1], &[0.1]), None, Activation::Tanh).unwrap();
         assert_eq!(

@@ -742,12 +742,38 @@ fn what_the_program_reads_it_reads_within_the_limits() {
     assert_eq!(
         error.to_string(),
         "`model.onnx`: 65536 inputs with layers of up to 65536 neurons are too many to evaluate a \
-         Jacobian: it would take 8590196737 numbers, wanted at most 34340868"
+         Jacobian: it would take 8591245329 numbers, wanted at most 34340868"
     );
     // The widest that makes as many outputs as it has inputs.
     let n = 3_000;
     let square = onnx(&["Relu(x) -> y"], &[1, n], &[]);
     assert!(said_by_program(&square, None).status.success());
+    // Between one entry and many, as often as the numbers that a small file may make allow.
+    let stored = [
+        integers("row", &[65_536, 1]),
+        integers("column", &[1, 65_536]),
+    ];
+    let layers = |count: usize| {
+        let mut nodes = vec![
+            "ConstantOfShape(row) -> r".to_owned(),
+            "ConstantOfShape(column) -> c".to_owned(),
+            "MatMul(x, r) -> h0".to_owned(),
+        ];
+        for i in 0..count {
+            nodes.push(format!("MatMul(h{i}, c) -> g{i}"));
+            nodes.push(format!("MatMul(g{i}, r) -> h{}", i + 1));
+        }
+        nodes.push(format!("Tanh(h{count}) -> y"));
+        let nodes: Vec<&str> = nodes.iter().map(String::as_str).collect();
+        onnx(&nodes, &[1, 65_536], &stored)
+    };
+    let output = said_by_program(&layers(12), Some(&input));
+    assert!(output.status.success(), "{output:?}");
+    let line = refused(&layers(25));
+    assert!(
+        line.starts_with("the graph makes far more numbers"),
+        "{line}"
+    );
     let line = refused(&onnx(&["Relu(x) -> y"], &[1, 4_000], &[]));
     assert!(
         line.contains("are too many to evaluate a Jacobian"),
