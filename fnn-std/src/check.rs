@@ -92,7 +92,8 @@ pub const FLAT: f64 = 1e-6;
 /// it is smaller, that it is right says little of where it is not.
 pub const OF_SIZE: f64 = 1e-3;
 
-/// How many rows are checked where nothing else is said.
+/// How many rows are checked where nothing else is said; fewer where their Jacobians are so large that
+/// more would not fit into memory.
 pub const ROWS: usize = 256;
 
 /// What [`run`] is told: the options of `fnn check`.
@@ -349,9 +350,11 @@ pub fn run_with(model: &Path, options: &Options, source: &Source<'_>) -> Result<
     }
     let path = model;
     let model = import::read(path, &options.import.for_evaluation(options.precision))?;
-    let wanted = options.rows.unwrap_or(ROWS);
+    let asked = options.rows.unwrap_or(ROWS);
+    let most = most_rows(&model).map_err(|e| e.in_file(path))?;
+    let wanted = asked.min(most);
     let precision = options.precision.unwrap_or(model.precision());
-    let (origin, inputs, rows, total) = match &options.input {
+    let (mut origin, inputs, rows, total) = match &options.input {
         Some(path) => {
             let all = Rows::read_with(path, options.header)?;
             let all = all.for_model(&model).map_err(|e| e.in_file(path))?;
@@ -381,6 +384,10 @@ pub fn run_with(model: &Path, options: &Options, source: &Source<'_>) -> Result<
     };
     if rows.is_empty() {
         return Err(Error::refused("there is no row to check"));
+    }
+    let is_drawn = options.input.is_none();
+    if rows.len() < if is_drawn { asked } else { asked.min(total) } {
+        origin += ", fewer than asked for, since their Jacobians are large";
     }
     let given = |path: &Option<PathBuf>, row: &[usize], names: Option<&[String]>| {
         let table = path
@@ -415,6 +422,24 @@ pub fn run_with(model: &Path, options: &Options, source: &Source<'_>) -> Result<
         html::write(&report, path)?;
     }
     Ok(report)
+}
+
+/// Entries of the Jacobians of all rows at most: a check holds a dozen tables of them or more.
+const MOST_ENTRIES: usize = 1 << 20;
+
+/// How many rows of this model are checked at most.
+///
+/// # Errors
+/// A Jacobian of which one is too large.
+fn most_rows(model: &Model) -> Result<usize> {
+    let entries = model.outputs().saturating_mul(model.inputs());
+    match MOST_ENTRIES / entries.max(1) {
+        0 => Err(Error::refused(format!(
+            "a Jacobian with {entries} entries, wanted at most {MOST_ENTRIES} to check it"
+        ))
+        .with_help("evaluate it without a check: fnn eval MODEL --input X.npy --output Y.npy")),
+        rows => Ok(rows),
+    }
 }
 
 /// Numbers of rows from the first to the last, in even steps.

@@ -333,3 +333,37 @@ fn the_file_with_pascals_passes() {
     let report = check::run(&model, &options).unwrap();
     assert_eq!(report.verdict(), Verdict::Undecided, "{report}");
 }
+
+/// Memory does not follow the number of rows that are asked for, nor the size of a Jacobian.
+#[test]
+fn large_jacobians_are_checked_at_fewer_rows_or_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = |size: usize| {
+        let path = folder.path().join(format!("{size}.json"));
+        let scale = vec![1.0; size];
+        let text = serde_json::json!({
+            "version": 1,
+            "precision": "f32",
+            "layers": [{"affine": {"scale": scale, "shift": scale, "activation": "tanh"}}],
+        });
+        fs::write(&path, text.to_string()).unwrap();
+        path
+    };
+    let options = check::Options {
+        ranges: vec![-1.0..1.0],
+        rows: Some(usize::MAX),
+        ..check::Options::default()
+    };
+    let report = check::run(&file(600), &options).unwrap();
+    assert_eq!(report.inputs.len(), (1 << 20) / (600 * 600));
+    assert!(
+        report.source.ends_with("since their Jacobians are large"),
+        "{}",
+        report.source
+    );
+    let error = check::run(&file(1025), &options).unwrap_err().to_string();
+    assert!(
+        error.ends_with("a Jacobian with 1050625 entries, wanted at most 1048576 to check it"),
+        "{error}"
+    );
+}
