@@ -217,7 +217,7 @@ fn table(cases: &[Case], without: &str) -> String {
     let mut text = "# What is read and written of ONNX files\n\n\
          Made by `cargo xtask conformance`: models read and evaluated here in f64, beside what \
          onnxruntime makes\nof them, or, of the onnx package, beside its own test data with \
-         all inputs but the first as weights.\nThe files of Keras and scikit-learn are written by \
+         all inputs but the first as weights\nand a Neg behind, so that there is a layer. The files of Keras and scikit-learn are written by \
          tf2onnx and skl2onnx; those of MATLAB, and those\n\"like PyTorch\", by the script, as these \
          exporters arrange them; those of PyTorch by itself, with its\noutputs and its Jacobians: anew with \
          `--pytorch`, else those recorded in `tests/data/pytorch`.\n\nA case passed if the largest \

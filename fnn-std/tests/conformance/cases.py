@@ -502,6 +502,16 @@ def operators():
         rows = x.shape[0] if x.ndim > 1 else 1
         if expected.size % rows:
             rows = 1
+        if x.ndim == 1 and x.size > 1000:
+            # So many entries of one row have a Jacobian that does not fit into memory.
+            x, expected = x[:1000], expected[:1000]
+            for info in [model.graph.input[first], model.graph.output[0]]:
+                info.type.tensor_type.shape.dim[0].dim_value = 1000
+        # Operators that only move entries are no layer by themselves.
+        [only], made = model.graph.node, model.graph.output[0].name
+        only.output[list(only.output).index(made)] = "inner"
+        model.graph.node.append(node("Neg", ["inner"], [made]))
+        expected = -expected
         del model.graph.output[1:]
         write(
             "onnx package", test.name.removeprefix("test_"), model, x.reshape(rows, -1).astype(np.float64),
