@@ -297,6 +297,15 @@ impl Report {
         let mut sentences: Vec<String> = undecided
             .map(|c| format!("{}: nothing could be decided.", c.name))
             .collect();
+        let framework = self.comparisons.iter().find(|c| c.name == FRAMEWORK);
+        if let Some(c) = framework.filter(|c| c.compared > 0 && c.undecided > c.compared) {
+            sentences.push(format!(
+                "{}: {} of {} numbers could not be decided, since their allowance is wide.",
+                c.name,
+                c.undecided,
+                c.compared + c.undecided
+            ));
+        }
         let never = self.never();
         if let Some(&(output, input)) = never.first() {
             sentences.push(format!(
@@ -308,8 +317,7 @@ impl Report {
                 self.input_name(input)
             ));
         }
-        let has_framework = self.comparisons.iter().any(|c| c.name == FRAMEWORK);
-        if !sentences.is_empty() && !has_framework {
+        if !sentences.is_empty() && framework.is_none() {
             sentences.push(
                 "What may decide: other inputs, or the framework's Jacobian (--jacobian)."
                     .to_owned(),
@@ -570,7 +578,12 @@ impl Data<'_> {
             Precision::F32 => Precision::F64,
             Precision::F64 => Precision::F32,
         };
-        let (other, other_value, other_derivatives) = evaluated(format, self.order)?;
+        let (other, mut other_value, mut other_derivatives) = evaluated(format, self.order)?;
+        if format == Precision::F32 {
+            // A model in f64 may overflow in f32, which says nothing of f64.
+            other_value.forget_overflow();
+            other_derivatives.forget_overflow();
+        }
         let (single, in_f64) = match self.precision {
             Precision::F32 => (&found, &other_derivatives),
             Precision::F64 => (&other, &derivatives),
@@ -861,6 +874,15 @@ impl Data<'_> {
 }
 
 impl Table {
+    /// Takes any error for possible in the rows in which a number is not finite.
+    fn forget_overflow(&mut self) {
+        for (numbers, errors) in self.numbers.iter().zip(&mut self.errors) {
+            if !numbers.iter().all(|x| x.is_finite()) {
+                errors.fill(f64::INFINITY);
+            }
+        }
+    }
+
     /// Errors of at most so much, given for each column; of what overflows nothing is known.
     fn cap(&mut self, most: &[f64]) {
         for row in &mut self.errors {

@@ -367,3 +367,70 @@ fn large_jacobians_are_checked_at_fewer_rows_or_refused() {
         "{error}"
     );
 }
+
+/// A model in f64 whose numbers are beyond f32 is right in f64, which is what was asked for.
+#[test]
+fn an_overflow_in_the_other_format_is_no_failure() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("wide.json");
+    let text = r#"{"version": 1, "precision": "f64", "layers": [
+        {"dense": {"weight": [[1e20, 1.0]]}},
+        {"dense": {"weight": [[1e20]]}}]}"#;
+    fs::write(&path, text).unwrap();
+    let report = check::run(&path, &drawn(-1.0, 1.0)).unwrap();
+    assert_ne!(report.verdict(), Verdict::Fail, "{report}");
+}
+
+/// What of a framework's Jacobian was not decided is said, however much of it was.
+#[test]
+fn a_framework_that_is_decided_in_part_is_no_plain_pass() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let lines = |rows: Vec<Vec<f64>>| {
+        let line = |row: Vec<f64>| {
+            let row: Vec<String> = row.iter().map(|x| format!("{x:?}")).collect();
+            row.join(",") + "\n"
+        };
+        rows.into_iter().map(line).collect::<String>()
+    };
+    let mut in_part = 0;
+    // tanh of a sum of 300 ± width each, the means folded into the bias: the wider, the more digits are
+    // left of the sum.
+    for power in -2..12 {
+        let width = 2f64.powi(power);
+        let mut random = Random(7);
+        let row = || {
+            (0..12)
+                .map(|_| 300.0 + width * random.number(Precision::F32))
+                .collect()
+        };
+        let inputs: Vec<Vec<f64>> = std::iter::repeat_with(row).take(12).collect();
+        let tensor = |name: &str, shape: &[usize], numbers: Vec<f64>| Tensor {
+            name: name.to_owned(),
+            shape: shape.to_vec(),
+            numbers,
+        };
+        let weight = 2f64.powi(-power - 2);
+        let bias = tensor("b", &[1], vec![-12.0 * 300.0 * weight]);
+        let weight = tensor("w", &[1, 12], vec![weight; 12]);
+        let dense = Dense::new(weight, Some(bias), Activation::Tanh).unwrap();
+        let model = Model::new(vec![dense], Precision::F32).unwrap();
+        let jacobians = inputs.iter().map(|x| {
+            let evaluation = fnn_std::reference::evaluate(&model, x).unwrap();
+            evaluation.jacobian.concat()
+        });
+        let jacobian = folder.join("j.csv");
+        fs::write(&jacobian, lines(jacobians.collect())).unwrap();
+        let options = check::Options {
+            jacobian: Some(jacobian),
+            ..file(folder, &lines(inputs))
+        };
+        let report = check(folder, &model, options, 1.0);
+        let framework = comparison(&report, "Jacobian, framework's");
+        if framework.undecided > framework.compared {
+            assert_ne!(report.verdict(), Verdict::Pass, "{report}");
+            in_part += usize::from(framework.compared > 0);
+        }
+    }
+    assert!(in_part > 0);
+}

@@ -46,11 +46,14 @@ impl<R: Read + Seek> Table<R> {
             lines += 1;
             has_integers = has_integers || record.iter().any(is_integer);
         }
-        let (file, is_quoted) = first_is_quoted(reader.into_inner())?;
+        let (file, quotes) = quotes(reader.into_inner())?;
+        let is_quoted = quotes == [Some(true), Some(false)];
+        // A line in quotes alone may be numbers as well as names.
+        let is_alone = quotes == [Some(true), None];
         let is_header = match known {
             Known::Header(Some(said)) => said,
             _ if has_names(&first) || is_quoted && is_row(&first) => true,
-            _ if !may_number_columns(&first, lines > 1 && !has_integers) => false,
+            _ if !(is_alone || may_number_columns(&first, lines > 1 && !has_integers)) => false,
             Known::Shape(rows, columns) => first.len() == columns && lines == rows + 1,
             Known::Header(None) => return Err(undecided(&first)),
         };
@@ -62,8 +65,7 @@ impl<R: Read + Seek> Table<R> {
         }
         let mut reader = start(file)?;
         let (columns, rows) = (first.len(), lines - usize::from(is_header));
-        let names =
-            (is_header && !is_row(&first)).then(|| first.iter().map(str::to_owned).collect());
+        let names = is_header.then(|| first.iter().map(str::to_owned).collect());
         if is_header {
             next(&mut reader, &mut record)?;
         }
@@ -95,7 +97,11 @@ impl<R: Read + Seek> Table<R> {
                 return Err(Error::refused("the file changed while it was read"));
             }
             for field in &self.record {
-                let number = field.parse().map_err(|_| {
+                // Digits that no f64 holds are a mistake, `inf` is not.
+                let number = field.parse().ok().filter(|x: &f64| {
+                    !x.is_infinite() || !field.contains(|c: char| c.is_ascii_digit())
+                });
+                let number = number.ok_or_else(|| {
                     let line = self.record.position().map_or(0, csv::Position::line);
                     let found = format!("found `{field}` in line {line}, wanted a number");
                     let error = Error::refused(found)
@@ -132,18 +138,18 @@ fn next<R: Read>(reader: &mut Reader<R>, record: &mut StringRecord) -> Result<bo
         .map_err(|e| Error::refused(format!("the text is not a table of numbers: {e}")))
 }
 
-/// Whether the first line is in quotes and the second one is not: programs that quote names do not
-/// quote numbers.
-fn first_is_quoted<R: Read + Seek>(mut file: R) -> Result<(R, bool)> {
+/// Whether all fields of the first two lines are in quotes, as far as these are there: programs that
+/// quote names do not quote numbers.
+fn quotes<R: Read + Seek>(mut file: R) -> Result<(R, [Option<bool>; 2])> {
     file.rewind().map_err(Error::cannot_read)?;
     let mut raw = options().quoting(false).flexible(true).from_reader(file);
     let mut record = StringRecord::new();
-    let mut is_quoted = || -> Result<bool> {
+    let mut is_quoted = || -> Result<Option<bool>> {
         let is_there = next(&mut raw, &mut record)?;
-        Ok(is_there && record.iter().all(|field| field.starts_with('"')))
+        Ok(is_there.then(|| record.iter().all(|field| field.starts_with('"'))))
     };
-    let is_quoted = is_quoted()? && !is_quoted()?;
-    Ok((raw.into_inner(), is_quoted))
+    let quotes = [is_quoted()?, is_quoted()?];
+    Ok((raw.into_inner(), quotes))
 }
 
 /// Whether a first line holds names, some of which may be missing.
@@ -163,8 +169,8 @@ fn is_integer(field: &str) -> bool {
 }
 
 /// Whether the numbers in a first line may be those of columns: they count from 0 or 1, however they
-/// are written; or they are whole numbers in ascending order `above_fractions` alone, as what is left
-/// of such a count, years or wavelengths are. That a single column begins with `0.0` says nothing.
+/// are written; or they are different whole numbers `above_fractions` alone, as columns that are picked
+/// out of such a count, years or wavelengths are. That a single column begins with `0.0` says nothing.
 fn may_number_columns(first: &StringRecord, above_fractions: bool) -> bool {
     let numbers: Option<Vec<f64>> = first.iter().map(|field| field.parse().ok()).collect();
     let Some(numbers) = numbers else {
@@ -173,8 +179,10 @@ fn may_number_columns(first: &StringRecord, above_fractions: bool) -> bool {
     let counts = |from: usize| numbers.iter().zip(from..).all(|(&x, k)| x == k as f64);
     let are_integers = first.iter().all(is_integer);
     let is_count = (counts(0) || counts(1)) && (are_integers || numbers.len() > 1);
-    let ascends = numbers.len() > 1 && numbers.is_sorted_by(|a, b| a < b);
-    is_count || are_integers && ascends && above_fractions
+    let mut sorted = numbers.clone();
+    sorted.sort_by(f64::total_cmp);
+    let differ = numbers.len() > 1 && sorted.is_sorted_by(|a, b| a < b);
+    is_count || are_integers && differ && above_fractions
 }
 
 /// The first items of a line, separated by commas.
@@ -291,6 +299,10 @@ mod tests {
             // A column was dropped; wavelengths.
             "0,2,3\n0.5,0.25,1.5\n",
             "400,410\n0.5,1e-3\n",
+            // Columns were picked, or stand in another order.
+            "7,2,5\n0.5,0.25,1.5\n",
+            "1,0\n0.5,0.25\n",
+            "\"1.5\",\"2.5\"\n",
         ] {
             let error = parse(text.as_bytes()).unwrap_err();
             assert!(
@@ -311,7 +323,11 @@ mod tests {
                 let (numbers, names) =
                     parse_as(text.as_bytes(), Known::Header(Some(said))).unwrap();
                 let columns = text.lines().next().unwrap().split(',').count();
-                assert_eq!((numbers.len(), names), (rows * columns, None), "{text}");
+                assert_eq!(
+                    (numbers.len(), names.is_some()),
+                    (rows * columns, said),
+                    "{text}"
+                );
             }
         }
         assert_eq!(
@@ -325,7 +341,6 @@ mod tests {
     fn rows_that_number_nothing_are_rows() {
         for text in [
             "0,0\n0.5,0.25\n",
-            "1,0\n0.5,0.25\n",
             "-1,0\n0.5,0.25\n",
             "0.0\n0.1\n",
             "2\n0.1\n",

@@ -441,9 +441,11 @@ fn double(text: &str) -> Result<Precision, String> {
     }
 }
 
-/// How many threads, which is no fewer than one.
+/// How many threads: one at least, and no more than a machine starts at once.
 fn threads(text: &str) -> Result<NonZeroUsize, String> {
-    text.parse().map_err(|_| "wanted 1 or more".to_owned())
+    let number = text.parse().ok();
+    let number = number.filter(|n: &NonZeroUsize| n.get() <= 1024);
+    number.ok_or_else(|| "wanted 1 to 1024".to_owned())
 }
 
 /// A bar on the terminal, if there is one, for what takes longer than a moment.

@@ -427,6 +427,14 @@ impl Builder<'_> {
             is_keras_2: self.is_keras_2,
             is_double: self.is_double,
         };
+        let built = Shape::of_batch(&layer["build_config"]["input_shape"]);
+        if let Some(built) = built.filter(|built| call.class == "Dense" && built != shape) {
+            return Err(Error::refused(format!(
+                "the layer `{}` (Dense) was built for the shape {:?} and is called on {:?}, wanted one \
+                 shape",
+                call.name, built.0, shape.0
+            )));
+        }
         // Factors and addends for each entry, which a layer without weights has too.
         self.steps.budget.take(2 * shape.size())?;
         let (steps, shape) = call.steps(&mut self.notes)?;
@@ -514,10 +522,32 @@ fn sequence(config: &Value) -> Result<&[Value]> {
 
 /// The names and shapes of the model's inputs.
 fn inputs(config: &Value) -> Result<Vec<(String, Shape)>> {
-    let shape_of = |layer: &Value| {
+    // What the configuration says of a shape in several places must be one shape.
+    let stated = |name: &str, values: &[&Value]| -> Result<Option<Shape>> {
+        let mut found: Option<Shape> = None;
+        for value in values.iter().filter(|value| !value.is_null()) {
+            let shape = Shape::of_batch(value);
+            let is_other = |other: &Shape| found.as_ref().is_some_and(|first| first != other);
+            match shape {
+                Some(shape) if !is_other(&shape) => found = Some(shape),
+                _ => {
+                    return Err(Error::refused(format!(
+                        "the configuration gives the input `{name}` the shape `{}`, wanted {}",
+                        short(value),
+                        match &found {
+                            Some(first) => format!("{:?} after the rows, as before", first.0),
+                            None => "null and the sizes of a row".to_owned(),
+                        }
+                    )));
+                }
+            }
+        }
+        Ok(found)
+    };
+    let shape_of = |layer: &Value, more: &[&Value]| {
         let inside = &layer["config"];
-        Shape::of_batch(&inside["batch_shape"])
-            .or_else(|| Shape::of_batch(&inside["batch_input_shape"]))
+        let own = [&inside["batch_shape"], &inside["batch_input_shape"]];
+        stated(name(layer), &[&own, more].concat())
     };
     let unknown = |name: &str| {
         Error::refused(format!(
@@ -531,7 +561,11 @@ fn inputs(config: &Value) -> Result<Vec<(String, Shape)>> {
             let mut inputs = Vec::new();
             for (input, _, _) in histories(&config["config"]["input_layers"])? {
                 let layer = layers.iter().find(|layer| name(layer) == input);
-                let shape = layer.and_then(shape_of).ok_or_else(|| unknown(&input))?;
+                let shape = layer
+                    .map(|layer| shape_of(layer, &[]))
+                    .transpose()?
+                    .flatten();
+                let shape = shape.ok_or_else(|| unknown(&input))?;
                 inputs.push((input, shape));
             }
             if inputs.is_empty() {
@@ -541,10 +575,14 @@ fn inputs(config: &Value) -> Result<Vec<(String, Shape)>> {
         }
         _ => {
             let first = sequence(config).ok().and_then(<[_]>::first);
-            let shape = first
-                .and_then(shape_of)
-                .or_else(|| Shape::of_batch(&config["config"]["build_input_shape"]))
-                .or_else(|| Shape::of_batch(&config["build_config"]["input_shape"]));
+            let built = [
+                &config["config"]["build_input_shape"],
+                &config["build_config"]["input_shape"],
+            ];
+            let shape = match first {
+                Some(layer) => shape_of(layer, &built)?,
+                None => stated(name(config), &built)?,
+            };
             let shape = match (class(config), shape) {
                 (_, Some(shape)) => shape,
                 // The class is refused by its name later.

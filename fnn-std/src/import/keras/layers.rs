@@ -17,7 +17,7 @@ pub(super) const SUPPORTED: &str = "supported are Dense, Activation and the acti
 
 /// The sizes of a tensor without the batch.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(super) struct Shape(Vec<usize>);
+pub(super) struct Shape(pub(super) Vec<usize>);
 
 impl Shape {
     pub(super) fn vector(size: usize) -> Self {
@@ -208,7 +208,7 @@ impl Call<'_> {
         while let Some(value) = rest.pop() {
             match value {
                 Value::Array(values) => rest.extend(values.iter().rev()),
-                Value::Null => numbers.push(usual),
+                Value::Null if self.config[key].is_null() => numbers.push(usual),
                 _ => numbers.push(value.as_f64().ok_or_else(|| self.refused(key))?),
             }
         }
@@ -317,10 +317,8 @@ impl Call<'_> {
     /// Refuses a kernel of other sizes than the configuration says: one of them is another model's.
     fn check_kernel(&self, kernel: &Tensor) -> Result<()> {
         let inputs = self.shape.size();
-        let units = match &self.config["units"] {
-            Value::Null => kernel.shape.get(1).copied(),
-            units => units.as_u64().and_then(|n| usize::try_from(n).ok()),
-        };
+        let units = self.config["units"].as_u64();
+        let units = units.and_then(|n| usize::try_from(n).ok());
         let units = units.ok_or_else(|| self.refused("units"))?;
         if kernel.shape != [inputs, units] {
             return Err(Error::refused(format!(

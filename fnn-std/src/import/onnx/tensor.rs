@@ -11,7 +11,7 @@ use super::{
     super::expression::Budget,
     graph::distinct,
     proto,
-    view::{Sizes, View, common, count},
+    view::{Sizes, View, common, count, without},
 };
 use crate::{
     error::{Error, Result},
@@ -238,6 +238,38 @@ impl Constant {
         Ok(Self {
             sizes,
             ..self.clone()
+        })
+    }
+
+    /// The sums or the means along some of its axes, rounded to the format.
+    pub(super) fn reduced(
+        &self,
+        is_mean: bool,
+        axes: &[usize],
+        keep: bool,
+        budget: &Budget,
+    ) -> Result<Self> {
+        let mut sizes = self.sizes.clone();
+        axes.iter().for_each(|&a| sizes[a] = 1);
+        let outputs = count(&sizes)?;
+        budget.take(outputs)?;
+        budget.spend(self.numbers.len())?;
+        let mut numbers = vec![0.0; outputs];
+        // Seen with strides of zero along what is added, each number has its sum.
+        let sums = View::whole(&sizes).broadcast(&self.sizes)?;
+        for (x, i) in self.numbers.iter().zip(sums.places()) {
+            numbers[i] += x;
+        }
+        let each = (self.numbers.len() / outputs.max(1)) as f64;
+        let rounded = |sum: f64| self.format.round(if is_mean { sum / each } else { sum });
+        if !keep {
+            sizes = without(&sizes, axes);
+        }
+        Ok(Self {
+            name: self.name.clone(),
+            sizes,
+            format: self.format,
+            numbers: numbers.into_iter().map(rounded).collect(),
         })
     }
 

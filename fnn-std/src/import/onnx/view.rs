@@ -8,6 +8,12 @@ pub(super) type Sizes = Vec<usize>;
 /// The most indices that a tensor has here.
 pub(super) const MOST_AXES: usize = 16;
 
+/// Sizes without those of some axes.
+pub(super) fn without(sizes: &[usize], axes: &[usize]) -> Sizes {
+    let kept = (0..sizes.len()).filter(|axis| !axes.contains(axis));
+    kept.map(|axis| sizes[axis]).collect()
+}
+
 /// How many entries a tensor of these sizes has.
 pub(super) fn count(sizes: &[usize]) -> Result<usize> {
     if sizes.len() > MOST_AXES {

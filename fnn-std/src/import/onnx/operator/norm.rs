@@ -1,7 +1,7 @@
 //! Operators that reduce to a sum or a mean, or normalise.
 
 use super::{
-    super::view::{View, axis, count},
+    super::view::{View, axis, count, without},
     Call, Evaluation, Value, Vector,
 };
 use crate::error::{Error, Result};
@@ -41,8 +41,12 @@ impl Evaluation<'_> {
         axes: Vec<usize>,
         keep: bool,
     ) -> Result<Value> {
-        let Value::Vector(x) = value else {
-            return Err(Error::refused("the mean or sum of a constant"));
+        let x = match value {
+            Value::Vector(x) => x,
+            Value::Constant(c) => {
+                let reduced = c.reduced(is_mean, &axes, keep, &self.budget)?;
+                return Ok(Value::Constant(reduced));
+            }
         };
         if x.rows.is_some_and(|rows| axes.contains(&rows)) {
             return Err(Error::refused("it would mix rows"));
@@ -75,11 +79,7 @@ impl Evaluation<'_> {
         let mut rows = x.rows;
         if !keep {
             rows = rows.map(|rows| rows - axes.iter().filter(|&&a| a < rows).count());
-            let mut a = 0;
-            sizes.retain(|_| {
-                a += 1;
-                !axes.contains(&(a - 1))
-            });
+            sizes = without(&sizes, &axes);
         }
         Ok(Value::Vector(Vector { id, sizes, rows }))
     }
