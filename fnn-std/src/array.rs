@@ -600,6 +600,11 @@ mod tests {
             "found `w` as the name of column 2, wanted the model's input `u`; the columns in the \
              model's order: x[0],x[1],u,v[0],v[1]; if they are in this order, remove the line of names"
         );
+        // Numbers of columns are no names, unless the model has such.
+        check("0,1,2,3,4", model).unwrap();
+        check("0,1", "0,1").unwrap();
+        assert!(check("1,0", "0,1").is_err());
+        assert!(check("0,2", "0,1").is_err());
         // In another order, whatever made the names.
         for found in [
             "u,px,py,vx,vy",

@@ -276,6 +276,10 @@ mod tests {
         assert_eq!(error(b",\n1,2\n"), "found `` in line 1, wanted a number");
         assert_eq!(error(b"1,y\n"), "found `y` in line 1, wanted a number");
         assert_eq!(
+            error(b"2,1\n3,1e999\n"),
+            "found `1e999` in line 2, wanted a number"
+        );
+        assert_eq!(
             error(b",x,y\n0,0.5,2\n"),
             "found no name of column 0 in line 1, wanted one of each or no line of names"
         );
@@ -358,7 +362,8 @@ mod tests {
     #[test]
     fn what_is_quoted_alone_is_a_header() {
         let (numbers, names) = parse(b"\"3\",\"1\"\n0.5,7\n").unwrap();
-        assert_eq!((numbers, names), (vec![0.5, 7.0], None));
+        let said = vec!["3".to_owned(), "1".to_owned()];
+        assert_eq!((numbers, names), (vec![0.5, 7.0], Some(said)));
     }
 
     #[test]

@@ -904,3 +904,22 @@ fn a_softplus_that_keeps_large_numbers_is_one() {
         .node("Greater", &["x", "bound"], "y");
     assert!(comparison.refused().contains("a comparison"));
 }
+
+#[test]
+fn sums_and_means_of_constants_are_calculated() {
+    let reduced = |operator: &str| {
+        File::version(18)
+            .input("x", &[OPEN, 3])
+            .output("y")
+            .weight("c", &[2, 3], &[0.1, 2.0, -3.0, 4.0, 0.5, 6.0])
+            .integers("axes", &[0])
+            .node(operator, &["c", "axes"], "r")
+            .node("Mul", &["x", "r"], "y")
+            .at(&[1.0, 1.0, 1.0])
+    };
+    let rounded = |numbers: [f64; 3]| numbers.map(|x| f64::from(x as f32));
+    let c = [0.1_f32, 2.0, -3.0, 4.0, 0.5, 6.0].map(f64::from);
+    let sums = [c[0] + c[3], c[1] + c[4], c[2] + c[5]];
+    assert_eq!(reduced("ReduceSum"), rounded(sums));
+    assert_eq!(reduced("ReduceMean"), rounded(sums.map(|x| x / 2.0)));
+}
