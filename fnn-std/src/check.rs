@@ -36,9 +36,10 @@
 //!
 //! A check passes only if one of these two, which know nothing of how derivatives are computed here,
 //! decided derivatives at rows where they are of any size, and a bound of the evaluation is finite
-//! somewhere. Else it is undecided, and `fnn check` returns 1 as after a failure: who asks whether a Jacobian is right has got no answer. It passes *in part*,
-//! and returns 0, where some derivatives were decided at no such row, or one of the two decided
-//! nothing. Then the report says which, and that the f64 reference alone speaks for them.
+//! somewhere. Else it is undecided, and `fnn check` returns 1 as after a failure: who asks whether a
+//! Jacobian is right has got no answer. It passes *in part*, and returns 0, where some derivatives were
+//! decided at no such row, one of the two decided nothing, or most of the framework's Jacobian was
+//! undecided. Then the report says which, and that the f64 reference alone speaks for them.
 //!
 //! What this catches, and what it does not, is in the table that `cargo xtask mutations` writes,
 //! `fnn-std/MUTATIONS.md`.
@@ -581,8 +582,8 @@ impl Data<'_> {
         let (other, mut other_value, mut other_derivatives) = evaluated(format, self.order)?;
         if format == Precision::F32 {
             // A model in f64 may overflow in f32, which says nothing of f64.
-            other_value.forget_overflow();
-            other_derivatives.forget_overflow();
+            other_value.forget_beyond_f32(&its_value);
+            other_derivatives.forget_beyond_f32(&its_jacobian);
         }
         let (single, in_f64) = match self.precision {
             Precision::F32 => (&found, &other_derivatives),
@@ -874,11 +875,13 @@ impl Data<'_> {
 }
 
 impl Table {
-    /// Takes any error for possible in the rows in which a number is not finite.
-    fn forget_overflow(&mut self) {
-        for (numbers, errors) in self.numbers.iter().zip(&mut self.errors) {
-            if !numbers.iter().all(|x| x.is_finite()) {
-                errors.fill(f64::INFINITY);
+    /// Takes any error for possible where the exact number is larger than those of f32.
+    fn forget_beyond_f32(&mut self, exact: &Self) {
+        for (errors, exact) in self.errors.iter_mut().zip(&exact.numbers) {
+            for (error, exact) in errors.iter_mut().zip(exact) {
+                if exact.abs() > f64::from(f32::MAX) {
+                    *error = f64::INFINITY;
+                }
             }
         }
     }
