@@ -3,12 +3,11 @@
 
 #![no_main]
 
-use std::io::{Cursor, Write};
-
 use fnn_std::import;
-use fnn_std_fuzz::{digits, eight_bytes, four_bytes, header, mutated, used, within_a_second};
+use fnn_std_fuzz::{
+    archive, digits, eight_bytes, four_bytes, header, mutated, used, within_a_second,
+};
 use libfuzzer_sys::{fuzz_mutator, fuzz_target};
-use zip::{ZipWriter, write::SimpleFileOptions};
 
 fuzz_target!(|data: &[u8]| within_a_second(|| {
     let options = import::Options::default();
@@ -20,14 +19,7 @@ fuzz_target!(|data: &[u8]| within_a_second(|| {
     let Some((config, weights)) = rest.split_at_checked(length) else {
         return;
     };
-    let mut archive = ZipWriter::new(Cursor::new(Vec::new()));
-    for (name, bytes) in [("config.json", config), ("model.weights.h5", weights)] {
-        let stored =
-            SimpleFileOptions::default().compression_method(zip::CompressionMethod::Stored);
-        archive.start_file(name, stored).unwrap();
-        archive.write_all(bytes).unwrap();
-    }
-    let archive = archive.finish().unwrap().into_inner();
+    let archive = archive([("config.json", config), ("model.weights.h5", weights)]);
     used(import::parse(&archive, &options));
     used(import::parse(weights, &options));
 }));

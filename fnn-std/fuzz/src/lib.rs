@@ -3,13 +3,16 @@
 
 use std::{
     alloc::{GlobalAlloc, Layout, System},
-    fs, ptr,
+    fs,
+    io::{Cursor, Write},
+    ptr,
     sync::atomic::{AtomicUsize, Ordering::Relaxed},
     time::Duration,
 };
 
 use fnn_std::{Evaluator, Float, Model, Order, Precision, inspect};
 use libfuzzer_sys::fuzzer_mutate;
+use zip::{CompressionMethod, ZipWriter, write::SimpleFileOptions};
 
 /// Bytes that may be alive at once.
 const MOST: usize = 256 << 20;
@@ -57,6 +60,17 @@ fn processor_time() -> Duration {
     let text = fs::read_to_string("/proc/thread-self/schedstat").unwrap();
     let first = text.split(' ').next();
     Duration::from_nanos(first.and_then(|ns| ns.parse().ok()).unwrap())
+}
+
+/// An archive of these entries, as they are.
+pub fn archive(entries: [(&str, &[u8]); 2]) -> Vec<u8> {
+    let mut archive = ZipWriter::new(Cursor::new(Vec::new()));
+    let stored = SimpleFileOptions::default().compression_method(CompressionMethod::Stored);
+    for (name, bytes) in entries {
+        archive.start_file(name, stored).unwrap();
+        archive.write_all(bytes).unwrap();
+    }
+    archive.finish().unwrap().into_inner()
 }
 
 /// Derivatives of a model that are evaluated at most, so that a run stays short.
