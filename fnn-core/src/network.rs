@@ -2,7 +2,7 @@
 
 use core::marker::PhantomData;
 
-use nalgebra::{Const, SMatrix, SVector};
+use nalgebra::{ArrayStorage, Const, SMatrix, SVector};
 
 use crate::{
     layer::{Layer, units},
@@ -173,7 +173,42 @@ where
                 "the workspace is too small for `evaluate`: its length is Network::WORKSPACE"
             );
         }
-        self.run(x, 0, workspace)
+        self.run::<IN, _, _>(x, 0, workspace, evaluation)
+    }
+
+    /// As [`evaluate`](Self::evaluate), for a caller that stores the Jacobian in a layout of its own:
+    /// the value is written to `value`, and the Jacobian stays where it was computed, in the
+    /// workspace. What is returned are its `INPUTS` columns, `columns[j][i]` = ∂ output i / ∂ input j.
+    /// Never panics.
+    ///
+    /// ```
+    /// use fnn_core::{Dense, Network, SVector, Tanh, Workspace};
+    ///
+    /// type Layer = Network<Dense<f32, 2, 1, Tanh>>;
+    /// static LAYER: Layer = Network::new(Dense::new([[0.5, -0.2]], [0.1], Tanh));
+    ///
+    /// let mut workspace = Workspace::<f32, { Layer::WORKSPACE }>::new();
+    /// let (x, mut y) = (SVector::from([0.3, -0.6]), [0.0]);
+    /// let columns = LAYER.evaluate_in_workspace(&x, &mut y, &mut workspace);
+    /// let slope = 1.0 - y[0] * y[0];
+    /// assert!((columns[0][0] - 0.5 * slope).abs() < 1e-6);
+    /// assert!((columns[1][0] + 0.2 * slope).abs() < 1e-6);
+    /// ```
+    pub fn evaluate_in_workspace<'w, const LEN: usize>(
+        &self,
+        x: &SVector<L::Scalar, IN>,
+        value: &mut [L::Scalar; OUT],
+        workspace: &'w mut Workspace<L::Scalar, LEN>,
+    ) -> &'w [[L::Scalar; OUT]] {
+        const {
+            assert!(
+                LEN >= Self::WORKSPACE,
+                "the workspace is too small for `evaluate_in_workspace`: its length is Network::WORKSPACE"
+            );
+        }
+        let (found, jacobian) = self.run::<IN, _, _>(x, 0, workspace, |y, jacobian| (y, jacobian));
+        *value = found.data.0[0];
+        columns::<_, OUT, IN>(jacobian)
     }
 
     /// The output for the input `x` and the columns of its Jacobian there by the `COLS` inputs from
@@ -197,16 +232,49 @@ where
                 "the workspace is too small for `columns`: its length is Network::columns_workspace(COLS)"
             );
         }
-        self.run(x, FIRST, workspace)
+        self.run::<COLS, _, _>(x, FIRST, workspace, evaluation)
     }
 
-    #[inline(always)]
-    fn run<const COLS: usize, const LEN: usize>(
+    /// As [`columns`](Self::columns), from an input on that is chosen at run time, with the columns left
+    /// in the workspace as by [`evaluate_in_workspace`](Self::evaluate_in_workspace); `None`, with
+    /// nothing computed, where they are not all among the inputs. Never panics.
+    pub fn columns_in_workspace<'w, const COLS: usize, const LEN: usize>(
         &self,
         x: &SVector<L::Scalar, IN>,
         first: usize,
-        workspace: &mut Workspace<L::Scalar, LEN>,
-    ) -> Evaluation<L::Scalar, COLS, OUT> {
+        value: &mut [L::Scalar; OUT],
+        workspace: &'w mut Workspace<L::Scalar, LEN>,
+    ) -> Option<&'w [[L::Scalar; OUT]]> {
+        const {
+            assert!(
+                COLS > 0 && COLS <= IN,
+                "the number of columns is not 1 to INPUTS"
+            );
+            assert!(
+                LEN >= Self::columns_workspace(COLS),
+                "the workspace is too small for `columns_in_workspace`: its length is \
+                 Network::columns_workspace(COLS)"
+            );
+        }
+        if first > IN - COLS {
+            return None;
+        }
+        let (found, jacobian) =
+            self.run::<COLS, _, _>(x, first, workspace, |y, jacobian| (y, jacobian));
+        *value = found.data.0[0];
+        Some(columns::<_, OUT, COLS>(jacobian))
+    }
+
+    /// Value, and the columns of the Jacobian from `first` on, so many: not inlined where several calls
+    /// share it, since it is nearly all of the code.
+    #[inline(always)]
+    fn run<'w, const COLS: usize, const LEN: usize, R>(
+        &self,
+        x: &SVector<L::Scalar, IN>,
+        first: usize,
+        workspace: &'w mut Workspace<L::Scalar, LEN>,
+        take: impl FnOnce(SVector<L::Scalar, OUT>, &'w [L::Scalar]) -> R,
+    ) -> R {
         let cut = const { Self::columns_cut(COLS) };
         let panel = const { L::SHAPE.panel(Self::columns_cut(COLS), COLS) };
         let spare = const { L::SHAPE.spare(Self::columns_cut(COLS), COLS) };
@@ -216,10 +284,7 @@ where
         if const { Self::columns_cut(COLS) == Self::DEPTH } {
             self.layers.first_tangents::<COLS>(first, cut, &mut panels);
             let tangents = panels.front.get(OUT..).unwrap_or_default();
-            return Evaluation {
-                value: read(panels.front),
-                jacobian: read(tangents),
-            };
+            return take(read(panels.front), tangents);
         }
         if const { Self::columns_cut(COLS) > 0 } {
             self.layers.first_tangents::<COLS>(first, cut, &mut panels);
@@ -245,10 +310,7 @@ where
         } else {
             self.layers.join::<OUT, COLS>(cut, &mut panels, kept);
         }
-        Evaluation {
-            value,
-            jacobian: read(panels.front),
-        }
+        take(value, panels.front)
     }
 
     /// The output for the input `x` and the product of its Jacobian there with the tangent `v`, at
@@ -323,11 +385,31 @@ fn write<T: Scalar, const ROWS: usize, const COLS: usize>(
 #[inline(always)]
 fn read<T: Scalar, const ROWS: usize, const COLS: usize>(numbers: &[T]) -> SMatrix<T, ROWS, COLS> {
     debug_assert!(numbers.len() >= ROWS * COLS, "{TOO_SHORT}");
-    let mut matrix = SMatrix::from_array_storage(nalgebra::ArrayStorage([[T::ZERO; ROWS]; COLS]));
+    let mut matrix = SMatrix::from_array_storage(ArrayStorage([[T::ZERO; ROWS]; COLS]));
     for (x, &number) in matrix.data.as_mut_slice().iter_mut().zip(numbers) {
         *x = number;
     }
     matrix
+}
+
+/// The first numbers as the columns of a matrix.
+#[inline(always)]
+fn columns<T: Scalar, const ROWS: usize, const COLS: usize>(numbers: &[T]) -> &[[T; ROWS]] {
+    debug_assert!(numbers.len() >= ROWS * COLS, "{TOO_SHORT}");
+    let (columns, _) = numbers.as_chunks();
+    columns.get(..COLS).unwrap_or_default()
+}
+
+/// What `run` leaves in the workspace, taken out of it.
+#[inline(always)]
+fn evaluation<T: Scalar, const COLS: usize, const OUT: usize>(
+    value: SVector<T, OUT>,
+    jacobian: &[T],
+) -> Evaluation<T, COLS, OUT> {
+    Evaluation {
+        value,
+        jacobian: read(jacobian),
+    }
 }
 
 const fn max(a: usize, b: usize) -> usize {

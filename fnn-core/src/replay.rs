@@ -72,24 +72,42 @@ where
         for (number, record) in records.iter().enumerate() {
             let x = SVector::from_array_storage(ArrayStorage([record.input]));
             let found = self.evaluate(&x, workspace);
-            let rows = record.value.iter().zip(&record.jacobian).enumerate();
-            for (i, (&value, row)) in rows {
-                let value = (None, value, found.value.get(i));
-                let row = row.iter().enumerate();
-                let row = row.map(|(j, &d)| (Some(j), d, found.jacobian.get((i, j))));
-                for (input, expected, found) in core::iter::once(value).chain(row) {
-                    if let Some(&found) = found
-                        && !same(expected, found)
-                    {
-                        return Err(Mismatch {
-                            record: number,
-                            output: i,
-                            input,
-                            expected,
-                            found,
-                        });
-                    }
-                }
+            let ([value], jacobian) = (&found.value.data.0, &found.jacobian.data.0);
+            record.compare(number, value, jacobian)?;
+        }
+        Ok(())
+    }
+}
+
+impl<T: Scalar, const IN: usize, const OUT: usize> Record<T, IN, OUT> {
+    /// Compare a value and the columns of a Jacobian, `columns[j][i]` = ∂ output i / ∂ input j, with
+    /// those recorded, bit by bit. A mismatch calls this record `number`, and takes a column that is
+    /// missing for zeros. Never panics.
+    ///
+    /// # Errors
+    /// The first number with other bits. The sign and the payload of a NaN are not compared.
+    pub fn compare(
+        &self,
+        number: usize,
+        value: &[T; OUT],
+        columns: &[[T; OUT]],
+    ) -> Result<(), Mismatch<T>> {
+        let compare = |output, input, expected, found| match same(expected, found) {
+            true => Ok(()),
+            false => Err(Mismatch {
+                record: number,
+                output,
+                input,
+                expected,
+                found,
+            }),
+        };
+        let rows = self.value.iter().zip(value).zip(&self.jacobian);
+        for (i, ((&expected, &found), row)) in rows.enumerate() {
+            compare(i, None, expected, found)?;
+            for (j, &expected) in row.iter().enumerate() {
+                let found = columns.get(j).and_then(|column| column.get(i));
+                compare(i, Some(j), expected, found.copied().unwrap_or(T::ZERO))?;
             }
         }
         Ok(())

@@ -11,8 +11,9 @@ use crate::scalar::Scalar;
 /// [`Network::WORKSPACE`](crate::Network::WORKSPACE) or
 /// [`Network::VALUE_WORKSPACE`](crate::Network::VALUE_WORKSPACE); a smaller one does not compile,
 /// a larger one is allowed, so networks that take turns can share it. What it holds between
-/// evaluations has no meaning.
+/// evaluations has no meaning. It lies in memory as an array of its numbers does.
 #[derive(Debug, Clone)]
+#[repr(transparent)]
 pub struct Workspace<T, const LEN: usize> {
     numbers: [T; LEN],
 }

@@ -68,6 +68,7 @@ fn evaluated<O: Order>(x: &SVector<f64, 6>) -> (SVector<f64, 4>, SMatrix<f64, 4,
     let columns = network.columns::<2, 3, _>(x, &mut workspace);
     assert_eq!(columns.value, y.value);
     assert!((columns.jacobian - y.jacobian.fixed_columns::<3>(2)).amax() < 1e-14);
+    lent(&network, x, &mut workspace);
     let (v, w) = (SVector::from(numbers(20)), SVector::from(numbers(21)));
     let jvp = network.jvp(x, &v, &mut workspace);
     assert_eq!(jvp.value, y.value);
@@ -76,6 +77,31 @@ fn evaluated<O: Order>(x: &SVector<f64, 6>) -> (SVector<f64, 4>, SMatrix<f64, 4,
     assert_eq!(vjp.value, y.value);
     assert!((vjp.cotangent - y.jacobian.transpose() * w).amax() < 1e-14);
     (y.value, y.jacobian)
+}
+
+/// What stays in the workspace has the bits of what is returned.
+fn lent<O: Order>(
+    network: &Network<Layers, O>,
+    x: &SVector<f64, 6>,
+    workspace: &mut Workspace<f64, ROOM>,
+) {
+    let y = network.evaluate(x, workspace);
+    let mut value = [f64::NAN; 4];
+    let found = network.evaluate_in_workspace(x, &mut value, workspace);
+    assert_eq!((value, found), (y.value.data.0[0], &y.jacobian.data.0[..]));
+    let columns = network.columns::<2, 3, _>(x, workspace);
+    value = [f64::NAN; 4];
+    let found = network.columns_in_workspace::<3, _>(x, 2, &mut value, workspace);
+    let wanted = (y.value.data.0[0], Some(&columns.jacobian.data.0[..]));
+    assert_eq!((value, found), wanted);
+    // The last three, and a step beyond, where nothing is written.
+    let last = network.columns_in_workspace::<3, _>(x, 3, &mut value, workspace);
+    assert_eq!(last.map(<[_]>::len), Some(3));
+    value = [7.0; 4];
+    for first in [4, usize::MAX] {
+        let none = network.columns_in_workspace::<3, _>(x, first, &mut value, workspace);
+        assert_eq!((none, value), (None, [7.0; 4]));
+    }
 }
 
 #[test]
