@@ -27,6 +27,8 @@ pub struct Board {
     pub machine: &'static str,
     /// The clock of the machine, which SysTick counts, in MHz; of no use on RISC-V.
     pub megahertz: u32,
+    /// Whether the processor has a floating-point unit.
+    pub float: bool,
     /// Whether it has the vectors of Helium, which take subnormal numbers as zero, against IEEE 754.
     pub helium: bool,
 }
@@ -52,8 +54,72 @@ pub struct Region {
     pub length: u32,
 }
 
-/// All boards; the first is taken where none is named.
+/// The board that is taken where none is named.
+pub const DEFAULT: &str = "mps2-an386";
+
+/// All boards, the small ones first, where most does not fit.
 pub const BOARDS: &[Board] = &[
+    Board {
+        name: "microbit",
+        processor: "Cortex-M0, f32 and f64 in software",
+        target: "thumbv6m-none-eabi",
+        cpu: "cortex-m0",
+        gcc_flags: &["-mcpu=cortex-m0", "-mfloat-abi=soft"],
+        flash: Region {
+            origin: 0x0000_0000,
+            length: 256 << 10,
+        },
+        ram: Region {
+            origin: 0x2000_0000,
+            length: 16 << 10,
+        },
+        emulator: &["qemu-system-arm"],
+        machine: "microbit",
+        megahertz: 16,
+        float: false,
+        helium: false,
+    },
+    Board {
+        name: "mps2-an385",
+        processor: "Cortex-M3, f32 and f64 in software",
+        target: "thumbv7m-none-eabi",
+        cpu: "cortex-m3",
+        gcc_flags: &["-mcpu=cortex-m3", "-mfloat-abi=soft"],
+        flash: Region {
+            origin: 0x0000_0000,
+            length: 4 << 20,
+        },
+        ram: Region {
+            origin: 0x2000_0000,
+            length: 4 << 20,
+        },
+        emulator: &["qemu-system-arm"],
+        machine: "mps2-an385",
+        megahertz: 25,
+        float: false,
+        helium: false,
+    },
+    Board {
+        name: "riscv32-soft",
+        processor: "RV32IMAC, f32 and f64 in software",
+        target: "riscv32imac-unknown-none-elf",
+        cpu: "generic-rv32",
+        gcc_flags: &[],
+        // Both in the machine's memory: its flash is not where it starts.
+        flash: Region {
+            origin: 0x8000_0000,
+            length: 4 << 20,
+        },
+        ram: Region {
+            origin: 0x8040_0000,
+            length: 4 << 20,
+        },
+        emulator: &["qemu-system-riscv32", "-bios", "none"],
+        machine: "virt",
+        megahertz: 10,
+        float: false,
+        helium: false,
+    },
     Board {
         name: "mps2-an386",
         processor: "Cortex-M4F, f32 in hardware, f64 in software",
@@ -71,6 +137,7 @@ pub const BOARDS: &[Board] = &[
         emulator: &["qemu-system-arm"],
         machine: "mps2-an386",
         megahertz: 25,
+        float: true,
         helium: false,
     },
     Board {
@@ -90,6 +157,7 @@ pub const BOARDS: &[Board] = &[
         emulator: &["qemu-system-arm"],
         machine: "mps2-an500",
         megahertz: 25,
+        float: true,
         helium: false,
     },
     Board {
@@ -110,6 +178,7 @@ pub const BOARDS: &[Board] = &[
         emulator: &["qemu-system-arm"],
         machine: "mps2-an505",
         megahertz: 20,
+        float: true,
         helium: false,
     },
     Board {
@@ -131,6 +200,7 @@ pub const BOARDS: &[Board] = &[
         emulator: &["qemu-system-arm"],
         machine: "mps3-an547",
         megahertz: 32,
+        float: true,
         helium: true,
     },
     Board {
@@ -151,6 +221,7 @@ pub const BOARDS: &[Board] = &[
         emulator: &["qemu-system-riscv32", "-bios", "none"],
         machine: "virt",
         megahertz: 10,
+        float: true,
         helium: false,
     },
 ];

@@ -11,7 +11,7 @@ use std::{
 #[allow(dead_code, reason = "the firmware and xtask use the rest")]
 mod board;
 
-use board::{BOARDS, Board};
+use board::{BOARDS, Board, DEFAULT};
 
 fn main() {
     if let Err(message) = build() {
@@ -26,7 +26,7 @@ fn build() -> Result<(), String> {
     println!("cargo::rerun-if-changed=board.rs");
 
     println!("cargo::rerun-if-env-changed=FNN_BOARD");
-    let name = env::var("FNN_BOARD").unwrap_or_else(|_| BOARDS[0].name.to_owned());
+    let name = env::var("FNN_BOARD").unwrap_or_else(|_| DEFAULT.to_owned());
     let number = BOARDS
         .iter()
         .position(|board| board.name == name)
@@ -50,9 +50,40 @@ fn build() -> Result<(), String> {
     let text = fs::read_to_string(&module).map_err(|e| format!("FNN_MODULE={module}: {e}"))?;
     write(&out.join("network.rs"), &text)?;
 
+    println!("cargo::rerun-if-env-changed=FNN_LIBGCC");
+    if !board.float && board.is_arm() && env::var("FNN_LIBGCC").as_deref() != Ok("no") {
+        link_libgcc(board)?;
+    }
     #[cfg(feature = "peer")]
     compile_peer(board)?;
     Ok(())
+}
+
+/// Arithmetic in software from gcc's library, which is in assembly, rather than from Rust's: the same bits
+/// in a third fewer instructions on a Cortex-M3. It comes first where this crate names it, since Rust's own
+/// library is the last of all.
+fn link_libgcc(board: &Board) -> Result<(), String> {
+    let library = ask_gcc(board, "-print-libgcc-file-name")?;
+    let folder = library.parent().ok_or("gcc has no libgcc for this board")?;
+    println!("cargo::rustc-link-search={}", folder.display());
+    println!("cargo::rustc-link-lib=static:-bundle=gcc");
+    Ok(())
+}
+
+/// The path that arm-none-eabi-gcc answers.
+fn ask_gcc(board: &Board, question: &str) -> Result<PathBuf, String> {
+    let gcc = "arm-none-eabi-gcc";
+    let output = process::Command::new(gcc)
+        .args(board.gcc_flags)
+        .args(["-mthumb", question])
+        .output()
+        .map_err(|e| format!("{gcc}: {e}"))?;
+    let path = PathBuf::from(String::from_utf8_lossy(&output.stdout).trim());
+    match path.is_absolute() {
+        true => Ok(path),
+        // Of a file that it does not have, gcc repeats the name.
+        false => Err(format!("{gcc} has no {} for this board", path.display())),
+    }
 }
 
 fn write(path: &Path, text: &str) -> Result<(), String> {
@@ -121,16 +152,8 @@ fn compile_peer(board: &Board) -> Result<(), String> {
         compile("casadi", &file, &single)?;
     }
 
-    let library = process::Command::new(gcc)
-        .args(board.gcc_flags)
-        .args(["-mthumb", "-print-file-name=libm.a"])
-        .output()
-        .map_err(|e| format!("{gcc}: {e}"))?;
-    let library = String::from_utf8_lossy(&library.stdout);
-    let folder = Path::new(library.trim())
-        .parent()
-        .filter(|folder| folder.is_absolute())
-        .ok_or("arm-none-eabi-gcc has no libm.a for this board: newlib is not installed")?;
+    let library = ask_gcc(board, "-print-file-name=libm.a")?;
+    let folder = library.parent().ok_or("newlib is in no folder")?;
     println!("cargo::rustc-link-search={}", folder.display());
     println!("cargo::rustc-link-lib=static=m");
     println!("cargo::rustc-link-lib=static=c");

@@ -271,13 +271,13 @@ where
         return Status::Null as c_int;
     };
     let Ok(first) = usize::try_from(first) else {
-        return Status::Columns as c_int;
+        return Status::Range as c_int;
     };
     let mut y = [L::Scalar::ZERO; OUT];
     let x = SVector::from(x);
     let found = network.columns_in_workspace::<COLS, LEN>(&x, first, &mut y, workspace);
     let Some(found) = found.and_then(<[_]>::first_chunk::<COLS>) else {
-        return Status::Columns as c_int;
+        return Status::Range as c_int;
     };
     f.write(&y);
     g.fill(|i| core::array::from_fn(|k| found[k][i]));

@@ -218,13 +218,13 @@ impl DraftFolder {
     }
 
     /// Writes a file in it, and the folders above that.
-    pub(crate) fn write(&self, file: &str, text: &str) -> Result<()> {
+    pub(crate) fn write(&self, file: &str, contents: impl AsRef<[u8]>) -> Result<()> {
         let cannot = |e| Error::system("write", &self.path.join(file), e);
         let file = self.beside.path().join("new").join(file);
         if let Some(folder) = file.parent() {
             fs::create_dir_all(folder).map_err(cannot)?;
         }
-        fs::write(&file, text).map_err(cannot)
+        fs::write(&file, contents).map_err(cannot)
     }
 
     /// Gives the folder its name.

@@ -30,7 +30,11 @@
 //! }
 //! ```
 
+mod c;
+mod carried;
+mod library;
 mod package;
+mod report;
 
 use std::{
     env,
@@ -52,7 +56,9 @@ use crate::{
     order::Order,
 };
 
+pub use library::{Library, Optimize, run_library};
 pub use package::Crate;
+pub use report::{Report, typed};
 
 /// What [`run`] and [`run_crate`] are told: the options of `fnn generate`.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -97,12 +103,19 @@ pub fn run(model: &Path, module: &Path, options: &Options) -> Result<Report> {
     file::keep(&[Some(model), options.input.as_deref()], &[Some(module)])?;
     file::ending(module, ENDINGS)?;
     let model = import::read(model, &options.import.for_evaluation(options.precision))?;
-    options.module(&model)?.write(module)
+    let mut report = options.module(&model)?.write(module)?;
+    report.wrote(module)?;
+    let name = module.file_stem().unwrap_or_default().display();
+    let file = module.file_name().unwrap_or_default().display();
+    report.next(format!(
+        "mod {name} {{ include!(\"{file}\"); }}, in a crate that depends on fnn-core"
+    ));
+    Ok(report)
 }
 
 /// Reads the model at `model` and writes a crate made from it to `folder`, which appears whole or
-/// not at all: [`Crate::write`]. The crate depends on the release of `fnn-core` with the version of
-/// this crate, or on the one in the folder `fnn_core`.
+/// not at all: [`Crate::write`]. The crate carries the source of `fnn-core`, or depends on the one in the
+/// folder `fnn_core`. Its C functions have the name and the other choices of `library`.
 ///
 /// # Errors
 /// As [`run`] and [`Crate::write`].
@@ -110,15 +123,23 @@ pub fn run_crate(
     model: &Path,
     folder: &Path,
     fnn_core: Option<&Path>,
+    library: &Library,
     options: &Options,
 ) -> Result<Report> {
     package::crate_name(folder)?;
+    let mut options = options.clone();
+    if library.isat.is_some() {
+        options.precision.get_or_insert(Precision::F64);
+    }
     let model = import::read(model, &options.import.for_evaluation(options.precision))?;
-    let mut new = Crate::new(options.module(&model)?);
+    let mut new = Crate::new(options.module(&model)?).library(library.clone());
     if let Some(path) = fnn_core {
         new = new.fnn_core(path);
     }
-    new.write(folder)
+    let mut report = new.write(folder)?;
+    report.wrote_folder(folder)?;
+    report.next(format!("cd {} && cargo test", report::typed(folder)));
+    Ok(report)
 }
 
 impl Options {
@@ -169,8 +190,10 @@ pub fn in_build_script(
         }
         println!("cargo::rerun-if-changed={name}");
     }
-    let report = run(model, &Path::new(&folder).join(module), options)?;
-    for line in report.to_string().lines() {
+    let mut report = run(model, &Path::new(&folder).join(module), options)?;
+    // Only what is not as asked for is worth a warning.
+    let left_out = Report::new(std::mem::take(&mut report.left_out));
+    for line in left_out.to_string().lines() {
         println!("cargo::warning={line}");
     }
     Ok(())
@@ -195,14 +218,6 @@ pub struct Module<'m> {
     records: usize,
     precision: Precision,
     order: Order,
-}
-
-/// What is to be said of what was written. It displays as one line for each of the inputs that was not
-/// recorded, and as what to do with a crate that does not build as it is; so mostly as nothing.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Report {
-    left_out: Vec<usize>,
-    asks_for_release: bool,
 }
 
 impl<'m> Module<'m> {
@@ -279,11 +294,27 @@ impl<'m> Module<'m> {
         let (records, left_out) = self.evaluate::<T>()?;
         let mut text = String::new();
         let _ = self.print::<T>(&mut text, &records);
-        let report = Report {
-            left_out,
-            asks_for_release: false,
-        };
-        Ok((text, report))
+        Ok((text, Report::new(left_out)))
+    }
+
+    /// The first record.
+    fn first_record(&self) -> Result<Numbers> {
+        fn first<T: Float>(module: &Module<'_>) -> Result<Numbers> {
+            let (records, _) = module.evaluate::<T>()?;
+            let Some(record) = records.first() else {
+                return Err(package::no_records());
+            };
+            let numbers = |all: &[T]| all.iter().map(|x| x.to_f64()).collect();
+            Ok(Numbers {
+                input: numbers(&record.input),
+                value: numbers(&record.value),
+                jacobian: numbers(&record.jacobian),
+            })
+        }
+        match self.precision {
+            Precision::F32 => first::<f32>(self),
+            Precision::F64 => first::<f64>(self),
+        }
     }
 
     /// The records, and the numbers of the inputs that give a number that is not finite.
@@ -323,6 +354,74 @@ impl<'m> Module<'m> {
         Ok((records, left_out))
     }
 
+    /// What the module says of the model beside the network: the name of each constant, its type, and its
+    /// value as Rust has it.
+    fn labels(&self) -> Vec<(String, String, String)> {
+        let model = self.model;
+        let list = |items: Vec<String>| {
+            let line = format!("[{}]", items.join(", "));
+            if line.len() <= WIDTH / 2 {
+                return line;
+            }
+            let mut lines = String::new();
+            let items: Vec<_> = items.iter().map(|item| format!("{item},")).collect();
+            let _ = wrap(&mut lines, "    ", items.iter().map(String::as_str));
+            format!("[\n{lines}]")
+        };
+        let texts = |all: &[String]| list(all.iter().map(|text| format!("{text:?}")).collect());
+        let ends = |range: &Range<f64>| format!("({:?}, {:?})", range.start, range.end);
+        let ranges = |all: &[Range<f64>]| list(all.iter().map(ends).collect());
+        let mut labels = Vec::new();
+        if let Some(source) = model.source() {
+            let hash = format!("{:?}", source.sha256);
+            labels.push(("MODEL_SHA256".to_owned(), "&str".to_owned(), hash));
+        }
+        let (inputs, outputs) = (model.inputs(), model.outputs());
+        for (name, of, count, value) in [
+            (
+                "INPUT_NAMES",
+                "&str",
+                inputs,
+                model.input_names().map(texts),
+            ),
+            (
+                "INPUT_UNITS",
+                "&str",
+                inputs,
+                model.input_units().map(texts),
+            ),
+            (
+                "INPUT_RANGES",
+                "(f64, f64)",
+                inputs,
+                model.input_ranges().map(ranges),
+            ),
+            (
+                "OUTPUT_NAMES",
+                "&str",
+                outputs,
+                model.output_names().map(texts),
+            ),
+            (
+                "OUTPUT_UNITS",
+                "&str",
+                outputs,
+                model.output_units().map(texts),
+            ),
+            (
+                "OUTPUT_RANGES",
+                "(f64, f64)",
+                outputs,
+                model.output_ranges().map(ranges),
+            ),
+        ] {
+            if let Some(value) = value {
+                labels.push((name.to_owned(), format!("[{of}; {count}]"), value));
+            }
+        }
+        labels
+    }
+
     fn print<T: Float>(&self, f: &mut String, records: &[Record<T>]) -> fmt::Result {
         let model = self.model;
         let scalar = T::NAME;
@@ -350,6 +449,20 @@ impl<'m> Module<'m> {
             f,
             "#[allow(dead_code, unreachable_pub)]\npub type Scalar = {scalar};\n"
         )?;
+
+        for (name, kind, value) in self.labels() {
+            let what = match name.split_once('_') {
+                Some(("MODEL", _)) => "The SHA-256 of the model's file.".to_owned(),
+                Some((of, kind)) => format!(
+                    "The {} of the {}s, in their order.",
+                    kind.to_ascii_lowercase(),
+                    of.to_ascii_lowercase()
+                ),
+                None => String::new(),
+            };
+            writeln!(f, "/// {what}\n{ATTRIBUTES}")?;
+            writeln!(f, "pub const {name}: {kind} = {value};\n")?;
+        }
 
         let sizes: Vec<_> = model
             .layers()
@@ -461,34 +574,20 @@ impl<'m> Module<'m> {
     }
 }
 
-impl fmt::Display for Report {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for row in &self.left_out {
-            writeln!(
-                f,
-                "row {row} of the inputs is not recorded: it gives numbers that are not finite"
-            )?;
-        }
-        if self.asks_for_release {
-            let (version, path) = (env!("CARGO_PKG_VERSION"), package::fnn_core_here());
-            writeln!(
-                f,
-                "note: the crate asks for fnn-core {version}, which is not released, so Cargo does not \
-                 find it\n\
-                 help: generate the crate again with the folder of fnn-core: --fnn-core {path}\n\
-                 help: or tell Cargo in each build: --config 'patch.crates-io.fnn-core.path = {path:?}'"
-            )?;
-        }
-        Ok(())
-    }
-}
-
 /// Numbers are written in full, so some may look like a constant that they are not; a crate may
 /// leave the records alone.
 const ATTRIBUTES: &str = "#[rustfmt::skip]\n#[allow(dead_code, unreachable_pub, clippy::approx_constant, clippy::unreadable_literal)]";
 
 /// The longest line with numbers or words.
 const WIDTH: usize = 100;
+
+/// The numbers of a record, which are those of its format.
+struct Numbers {
+    input: Vec<f64>,
+    value: Vec<f64>,
+    /// Row by row.
+    jacobian: Vec<f64>,
+}
 
 struct Record<T> {
     input: Vec<T>,
@@ -767,6 +866,11 @@ fn number<T: Float>(x: T) -> String {
         Precision::F32 => format!("{:?}", x.to_f64() as f32),
         Precision::F64 => format!("{:?}", x.to_f64()),
     }
+}
+
+/// A text on lines of its own.
+fn wrap_text(f: &mut String, text: &str) {
+    let _ = wrap(f, "", text.split(' '));
 }
 
 /// Words, separated by spaces, on lines that begin with `start`.

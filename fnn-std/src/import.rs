@@ -68,8 +68,9 @@
 //! Networks beside each other, such as the members of an ensemble, are refused even where one
 //! would fit behind the other.
 //!
-//! The metadata of a safetensors file may name the `inputs` and `outputs`, separated by commas, and
-//! the `input_ranges` that the network was trained in, `-1:1,0:0.5`.
+//! The metadata of a safetensors file may name the `inputs` and `outputs`, separated by commas, their
+//! `input_units` and `output_units`, and the `input_ranges` that the network was trained in and the
+//! `output_ranges` that it had there, `-1:1,0:0.5`.
 //!
 //! # Keras
 //!

@@ -2,6 +2,7 @@
 
 use std::{
     fmt::{self, Display},
+    ops::Range,
     path::Path,
 };
 
@@ -175,6 +176,12 @@ impl Report {
     /// The same for programs. Counts are numbers, memory is in bytes, unknown things are null.
     pub fn to_json(&self) -> Value {
         let (model, cost) = (&self.model, &self.cost);
+        let pairs = |ranges: &[Range<f64>]| -> Vec<[f64; 2]> {
+            ranges
+                .iter()
+                .map(|range| [range.start, range.end])
+                .collect()
+        };
         json!({
             "file": model.source().map(|source| &source.file),
             "sha256": model.source().map(|source| &source.sha256),
@@ -183,10 +190,10 @@ impl Report {
             "outputs": model.outputs(),
             "input_names": model.input_names(),
             "output_names": model.output_names(),
-            "input_ranges": model.input_ranges().map(|ranges| {
-                let pairs = ranges.iter().map(|range| [range.start, range.end]);
-                pairs.collect::<Vec<_>>()
-            }),
+            "input_units": model.input_units(),
+            "output_units": model.output_units(),
+            "input_ranges": model.input_ranges().map(pairs),
+            "output_ranges": model.output_ranges().map(pairs),
             "parameters": model.parameters(),
             "layers": layers_json(model.layers()),
             "notes": model.notes(),
@@ -252,19 +259,32 @@ impl Display for Report {
 
         writeln!(f, "\nlayers")?;
         lines(f, model.layers(), 0)?;
-        for (what, names) in [
-            ("inputs", model.input_names()),
-            ("outputs", model.output_names()),
+        for (what, names, units, ranges) in [
+            (
+                "inputs",
+                model.input_names(),
+                model.input_units(),
+                model.input_ranges(),
+            ),
+            (
+                "outputs",
+                model.output_names(),
+                model.output_units(),
+                model.output_ranges(),
+            ),
         ] {
             let Some(names) = names else { continue };
             writeln!(f, "\n{what}")?;
             for (i, name) in names.iter().enumerate() {
                 let name = line::name(name);
-                let ranges = model.input_ranges().filter(|_| what == "inputs");
+                let unit = units.and_then(|units| units.get(i));
+                let unit = unit.filter(|unit| !unit.is_empty());
+                let unit =
+                    unit.map_or_else(String::new, |unit| format!("  [{}]", line::name(unit)));
                 let range = ranges.and_then(|ranges| ranges.get(i));
                 let range =
                     range.map_or_else(String::new, |r| format!("  {:?} to {:?}", r.start, r.end));
-                writeln!(f, "  {i}  {name}{range}")?;
+                writeln!(f, "  {i}  {name}{unit}{range}")?;
             }
         }
         if !model.notes().is_empty() {

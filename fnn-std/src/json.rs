@@ -41,7 +41,10 @@ struct Document {
     precision: String,
     inputs: Option<Vec<String>>,
     outputs: Option<Vec<String>>,
+    input_units: Option<Vec<String>>,
+    output_units: Option<Vec<String>>,
     input_ranges: Option<Vec<(f64, f64)>>,
+    output_ranges: Option<Vec<(f64, f64)>>,
     #[serde(default)]
     notes: Vec<String>,
     layers: Vec<Layer>,
@@ -161,8 +164,17 @@ pub(crate) fn parse(bytes: &[u8], is_double: bool) -> Result<Model> {
     if let Some(names) = document.outputs {
         model = model.with_output_names(names)?;
     }
+    if let Some(units) = document.input_units {
+        model = model.with_input_units(units)?;
+    }
+    if let Some(units) = document.output_units {
+        model = model.with_output_units(units)?;
+    }
     if let Some(ranges) = document.input_ranges {
         model = model.with_input_ranges(ranges.into_iter().map(|(a, b)| a..b).collect())?;
+    }
+    if let Some(ranges) = document.output_ranges {
+        model = model.with_output_ranges(ranges.into_iter().map(|(a, b)| a..b).collect())?;
     }
     Ok(model)
 }
@@ -247,18 +259,24 @@ pub(crate) fn text(model: &Model) -> Result<String> {
     };
     member("version", VERSION.to_string());
     member("precision", written(&model.precision().to_string())?);
-    if let Some(names) = model.input_names() {
-        member("inputs", written(names)?);
+    for (key, texts) in [
+        ("inputs", model.input_names()),
+        ("outputs", model.output_names()),
+        ("input_units", model.input_units()),
+        ("output_units", model.output_units()),
+    ] {
+        if let Some(texts) = texts {
+            member(key, written(texts)?);
+        }
     }
-    if let Some(names) = model.output_names() {
-        member("outputs", written(names)?);
-    }
-    if let Some(ranges) = model.input_ranges() {
-        let ranges: Vec<_> = ranges
-            .iter()
-            .map(|range| (range.start, range.end))
-            .collect();
-        member("input_ranges", written(&ranges)?);
+    for (key, ranges) in [
+        ("input_ranges", model.input_ranges()),
+        ("output_ranges", model.output_ranges()),
+    ] {
+        if let Some(ranges) = ranges {
+            let ends = ranges.iter().map(|range| (range.start, range.end));
+            member(key, written(&ends.collect::<Vec<_>>())?);
+        }
     }
     if !model.notes().is_empty() {
         member("notes", written(model.notes())?);

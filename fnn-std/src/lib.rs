@@ -81,6 +81,9 @@ pub mod model;
 mod order;
 pub mod plot;
 pub mod reference;
+#[path = "../../fnn-embedded/src/ffi/status.rs"]
+#[allow(unreachable_pub, reason = "it is public in fnn-embedded")]
+mod status;
 mod widen;
 
 pub use activation::Activation;

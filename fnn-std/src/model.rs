@@ -26,11 +26,18 @@ pub struct Model {
     steps: Vec<Step>,
     precision: Precision,
     stored: Precision,
-    inputs: Option<Vec<String>>,
-    outputs: Option<Vec<String>>,
-    ranges: Option<Vec<Range<f64>>>,
+    inputs: Labels,
+    outputs: Labels,
     notes: Vec<String>,
     source: Option<Source>,
+}
+
+/// What is known of the inputs or of the outputs, each list in their order.
+#[derive(Debug, Clone, Default, PartialEq)]
+struct Labels {
+    names: Option<Vec<String>>,
+    units: Option<Vec<String>>,
+    ranges: Option<Vec<Range<f64>>>,
 }
 
 /// Numbers with a shape, as they come out of a file.
@@ -114,9 +121,8 @@ impl Model {
             steps,
             precision,
             stored: precision,
-            inputs: None,
-            outputs: None,
-            ranges: None,
+            inputs: Labels::default(),
+            outputs: Labels::default(),
             notes: Vec::new(),
             source: None,
         };
@@ -151,7 +157,7 @@ impl Model {
     /// More or fewer names than inputs; an empty name or one given twice.
     pub fn with_input_names(mut self, names: Vec<String>) -> Result<Self> {
         check_names("input", &names, self.inputs())?;
-        self.inputs = Some(names);
+        self.inputs.names = Some(names);
         Ok(self)
     }
 
@@ -161,7 +167,28 @@ impl Model {
     /// More or fewer names than outputs; an empty name or one given twice.
     pub fn with_output_names(mut self, names: Vec<String>) -> Result<Self> {
         check_names("output", &names, self.outputs())?;
-        self.outputs = Some(names);
+        self.outputs.names = Some(names);
+        Ok(self)
+    }
+
+    /// The same model with the unit of each of its inputs: `m/s`, or nothing where it has none or none is
+    /// known.
+    ///
+    /// # Errors
+    /// More or fewer units than inputs.
+    pub fn with_input_units(mut self, units: Vec<String>) -> Result<Self> {
+        check_count("input units", units.len(), self.inputs(), "inputs")?;
+        self.inputs.units = Some(units);
+        Ok(self)
+    }
+
+    /// The same model with the unit of each of its outputs: [`with_input_units`](Self::with_input_units).
+    ///
+    /// # Errors
+    /// More or fewer units than outputs.
+    pub fn with_output_units(mut self, units: Vec<String>) -> Result<Self> {
+        check_count("output units", units.len(), self.outputs(), "outputs")?;
+        self.outputs.units = Some(units);
         Ok(self)
     }
 
@@ -170,22 +197,20 @@ impl Model {
     /// # Errors
     /// More or fewer ranges than inputs; one whose ends are not finite, the first below the second.
     pub fn with_input_ranges(mut self, ranges: Vec<Range<f64>>) -> Result<Self> {
-        if ranges.len() != self.inputs() {
-            return Err(Error::refused(format!(
-                "found {} input ranges for a model with {} inputs",
-                ranges.len(),
-                self.inputs()
-            )));
-        }
-        for (i, range) in ranges.iter().enumerate() {
-            if !(range.start.is_finite() && range.end.is_finite() && range.start < range.end) {
-                return Err(Error::refused(format!(
-                    "the range of input {i} is {range:?}, wanted two finite numbers, the smaller \
-                     one first"
-                )));
-            }
-        }
-        self.ranges = Some(ranges);
+        check_count("input ranges", ranges.len(), self.inputs(), "inputs")?;
+        check_ranges("input", &ranges)?;
+        self.inputs.ranges = Some(ranges);
+        Ok(self)
+    }
+
+    /// The same model with the range that each of its outputs had in training.
+    ///
+    /// # Errors
+    /// As [`with_input_ranges`](Self::with_input_ranges), of outputs.
+    pub fn with_output_ranges(mut self, ranges: Vec<Range<f64>>) -> Result<Self> {
+        check_count("output ranges", ranges.len(), self.outputs(), "outputs")?;
+        check_ranges("output", &ranges)?;
+        self.outputs.ranges = Some(ranges);
         Ok(self)
     }
 
@@ -241,17 +266,32 @@ impl Model {
 
     /// The names of its inputs, if they are known.
     pub fn input_names(&self) -> Option<&[String]> {
-        self.inputs.as_deref()
+        self.inputs.names.as_deref()
     }
 
     /// The names of its outputs, if they are known.
     pub fn output_names(&self) -> Option<&[String]> {
-        self.outputs.as_deref()
+        self.outputs.names.as_deref()
+    }
+
+    /// The units of its inputs, if they are known; empty where one has none.
+    pub fn input_units(&self) -> Option<&[String]> {
+        self.inputs.units.as_deref()
+    }
+
+    /// The units of its outputs, if they are known; empty where one has none.
+    pub fn output_units(&self) -> Option<&[String]> {
+        self.outputs.units.as_deref()
     }
 
     /// The range that each of its inputs was trained in, if they are known.
     pub fn input_ranges(&self) -> Option<&[Range<f64>]> {
-        self.ranges.as_deref()
+        self.inputs.ranges.as_deref()
+    }
+
+    /// The range that each of its outputs had in training, if they are known.
+    pub fn output_ranges(&self) -> Option<&[Range<f64>]> {
+        self.outputs.ranges.as_deref()
     }
 
     /// What of the file was folded or rewritten, a sentence each.
@@ -397,13 +437,33 @@ fn first_odd(numbers: &[f64], odd: impl Fn(&f64) -> bool) -> Option<f64> {
     block.iter().copied().find(|w| odd(w))
 }
 
-fn check_names(what: &str, names: &[String], wanted: usize) -> Result<()> {
-    if names.len() != wanted {
+fn check_count(what: &str, found: usize, wanted: usize, of: &str) -> Result<()> {
+    if found != wanted {
         return Err(Error::refused(format!(
-            "found {} {what} names for a model with {wanted} {what}s",
-            names.len()
+            "found {found} {what} for a model with {wanted} {of}"
         )));
     }
+    Ok(())
+}
+
+fn check_ranges(what: &str, ranges: &[Range<f64>]) -> Result<()> {
+    for (i, range) in ranges.iter().enumerate() {
+        if !(range.start.is_finite() && range.end.is_finite() && range.start < range.end) {
+            return Err(Error::refused(format!(
+                "the range of {what} {i} is {range:?}, wanted two finite numbers, the smaller one first"
+            )));
+        }
+    }
+    Ok(())
+}
+
+fn check_names(what: &str, names: &[String], wanted: usize) -> Result<()> {
+    check_count(
+        &format!("{what} names"),
+        names.len(),
+        wanted,
+        &format!("{what}s"),
+    )?;
     let mut seen = HashSet::new();
     for (i, name) in names.iter().enumerate() {
         if name.is_empty() {

@@ -24,7 +24,10 @@ fn reads_back(model: &Model, what: &str) {
     assert_eq!(again.precision(), model.precision(), "{what}");
     assert_eq!(again.input_names(), model.input_names(), "{what}");
     assert_eq!(again.output_names(), model.output_names(), "{what}");
+    assert_eq!(again.input_units(), model.input_units(), "{what}");
+    assert_eq!(again.output_units(), model.output_units(), "{what}");
     assert_eq!(again.input_ranges(), model.input_ranges(), "{what}");
+    assert_eq!(again.output_ranges(), model.output_ranges(), "{what}");
     assert_eq!(again.notes(), model.notes(), "{what}");
 }
 
@@ -136,6 +139,13 @@ fn a_graph_that_was_changed_is_what_counts() {
     let model = Model::new(vec![dense(3, 2, 1)], Precision::F32).unwrap();
     let model = model.with_input_names(names.clone()).unwrap();
     let model = model.with_input_ranges(vec![-1.0..0.1; 3]).unwrap();
+    let units = ["m", "", "rad"].map(str::to_owned).to_vec();
+    let model = model.with_input_units(units).unwrap();
+    let count = model.outputs();
+    let model = model
+        .with_output_units(vec!["m/s".to_owned(); count])
+        .unwrap();
+    let model = model.with_output_ranges(vec![0.0..3.5; count]).unwrap();
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("model.onnx");
     export::write(&model, &path).unwrap();

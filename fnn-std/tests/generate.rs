@@ -329,7 +329,7 @@ fn records_are_drawn_from_the_ranges_of_the_model() {
 }
 
 /// A generated crate passes its own tests, those of its documentation included, as a member of a
-/// workspace.
+/// workspace: one that carries `fnn-core`, and one that is told where it is.
 #[test]
 fn crates_pass_their_own_tests() {
     let root = Path::new(env!("CARGO_TARGET_TMPDIR")).join("crates");
@@ -345,18 +345,20 @@ fn crates_pass_their_own_tests() {
         input: Some(example("inputs.npy")),
         ..Default::default()
     };
+    let choices = generate::Library::default();
     let dynamics = root.join("dynamics");
     let model = example("dynamics.safetensors");
     // The second one replaces the first.
     for _ in 0..2 {
-        generate::run_crate(&model, &dynamics, Some(&core), &options).unwrap();
+        generate::run_crate(&model, &dynamics, None, &choices, &options).unwrap();
     }
     let layers = example("../layers/layers.json");
     let options = generate::Options {
         precision: Some(Precision::F64),
         ..Default::default()
     };
-    generate::run_crate(&layers, &root.join("every-layer"), Some(&core), &options).unwrap();
+    let every = root.join("every-layer");
+    generate::run_crate(&layers, &every, Some(&core), &choices, &options).unwrap();
 
     let lib = fs::read_to_string(dynamics.join("src/lib.rs")).unwrap();
     assert!(
@@ -373,7 +375,8 @@ fn crates_pass_their_own_tests() {
     }
 
     let output = Command::new(env!("CARGO"))
-        .args(["test", "--offline", "--workspace"])
+        .args(["test", "--offline", "-p", "dynamics", "-p", "every-layer"])
+        .args(["--features", "dynamics/c,every-layer/c"])
         .env(
             "CARGO_TARGET_DIR",
             Path::new(env!("CARGO_TARGET_TMPDIR")).join("target"),

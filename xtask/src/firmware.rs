@@ -122,7 +122,7 @@ impl Options {
     }
 }
 
-fn find_board(name: &str) -> Result<&'static Board> {
+pub(crate) fn find_board(name: &str) -> Result<&'static Board> {
     BOARDS
         .iter()
         .find(|board| board.name == name)
@@ -434,29 +434,24 @@ impl Workshop {
             .collect())
     }
 
-    /// Run an image in the emulator, an instruction in each emulated nanosecond.
+    /// Run an image in the emulator.
     fn run(&self, image: &Path) -> Result<Report> {
-        let (emulator, options) = self.board.emulator.split_first().unwrap_or((&"", &[]));
-        let lines = Run::new(emulator)
-            .args(options)
-            .args([
-                "-machine",
-                self.board.machine,
-                "-nographic",
-                "-monitor",
-                "none",
-            ])
-            .args([
-                "-serial",
-                "none",
-                "-semihosting-config",
-                "enable=on,target=native",
-            ])
-            .args(["-icount", "shift=0", "-kernel"])
-            .arg(image)
-            .lines(TIME_LIMIT)?;
-        Ok(Report { lines })
+        emulate(self.board, image, TIME_LIMIT)
     }
+}
+
+/// Run an image in the emulator of a board, an instruction in each emulated nanosecond.
+pub(crate) fn emulate(board: &Board, image: &Path, limit: Duration) -> Result<Report> {
+    let (emulator, options) = board.emulator.split_first().unwrap_or((&"", &[]));
+    let lines = Run::new(emulator)
+        .args(options)
+        .args(["-machine", board.machine, "-nographic", "-monitor", "none"])
+        .args(["-serial", "none"])
+        .args(["-semihosting-config", "enable=on,target=native"])
+        .args(["-icount", "shift=0", "-kernel"])
+        .arg(image)
+        .lines(limit)?;
+    Ok(Report { lines })
 }
 
 /// What firmware reports: lines of `key: value`.
@@ -470,6 +465,14 @@ impl Report {
             .iter()
             .find_map(|line| line.strip_prefix(key)?.strip_prefix(": "))
             .ok_or_else(|| format!("the firmware does not report: {key}"))
+    }
+
+    /// Whether it holds this line.
+    pub(crate) fn has(&self, line: &str) -> Result<()> {
+        match self.lines.iter().any(|found| found == line) {
+            true => Ok(()),
+            false => Err(format!("the firmware does not report: {line}")),
+        }
     }
 
     pub(crate) fn number(&self, key: &str) -> Result<u64> {
@@ -521,7 +524,10 @@ pub(crate) fn generated_crate() -> Result<()> {
 
 /// The board that is taken where none is named.
 pub(crate) fn first_board() -> &'static Board {
-    &BOARDS[0]
+    BOARDS
+        .iter()
+        .find(|board| board.name == board::DEFAULT)
+        .unwrap_or(&BOARDS[0])
 }
 
 fn firmware() -> PathBuf {

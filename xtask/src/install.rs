@@ -67,6 +67,20 @@ pub(crate) const HOST_GCC: Tool = Tool {
     is_present: || find("gcc").is_some(),
 };
 
+/// The C++ compiler of the desk.
+pub(crate) const HOST_GXX: Tool = Tool {
+    name: "g++",
+    packages: &["g++"],
+    is_present: || find("g++").is_some(),
+};
+
+/// The Fortran compiler of the desk.
+pub(crate) const GFORTRAN: Tool = Tool {
+    name: "gfortran",
+    packages: &["gfortran"],
+    is_present: || find("gfortran").is_some(),
+};
+
 /// The browser in which the tests open a report.
 pub(crate) const CHROMIUM: Tool = Tool {
     name: "chromium",

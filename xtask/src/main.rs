@@ -2,6 +2,7 @@
 
 mod accuracy;
 mod bench;
+mod c;
 mod command;
 mod conformance;
 mod demo;
@@ -90,6 +91,13 @@ const TASKS: &[Task] = &[
         summary: "replay recorded evaluations on an emulated board, and count instructions;\n\
                   with --peer, count them beside the same network in C, by hand and by CasADi",
         run: firmware::task,
+    },
+    Task {
+        name: "c",
+        options: "",
+        summary: "libraries for C, linked for real: from C, C++, Python and Fortran on the desk, in C firmware\n\
+                  on emulated boards, bit by bit; what a call and an image in C cost beside Rust",
+        run: c::task,
     },
     Task {
         name: "estimate",

@@ -11,7 +11,7 @@ pub enum Status {
     /// A pointer that is needed is null. Nothing was written.
     Null = 1,
     /// The columns that are asked for are not all among the inputs. Nothing was written.
-    Columns = 2,
+    Range = 2,
     /// The sizes that are given are not those of the model. Nothing was written.
     Sizes = 3,
     /// The self-test found a number with other bits than on the desk.
@@ -24,8 +24,8 @@ impl Status {
         (Self::Ok, "OK", c"done"),
         (Self::Null, "NULL", c"a pointer that is needed is null"),
         (
-            Self::Columns,
-            "COLUMNS",
+            Self::Range,
+            "RANGE",
             c"the columns are not all among the inputs",
         ),
         (

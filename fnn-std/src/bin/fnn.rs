@@ -2,18 +2,21 @@
 
 use std::{
     env,
+    fmt::Display,
     io::{self, ErrorKind, IsTerminal, Write},
     num::NonZeroUsize,
     ops::Range,
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::ExitCode,
     time::{Duration, Instant},
 };
 
 use clap::{ArgGroup, Args, Parser, Subcommand};
 use fnn_std::{
-    Activation, Error, Order, Precision, check, eval, export, figure::Kind, generate, import,
-    inspect, plot, visible,
+    Activation, Error, Order, Precision, check, eval, export,
+    figure::Kind,
+    generate::{self, Optimize, typed},
+    import, inspect, plot, visible,
 };
 use indicatif::{ProgressBar, ProgressStyle};
 
@@ -165,24 +168,55 @@ enum Command {
         #[command(flatten)]
         arithmetic: Arithmetic,
     },
-    /// Write a Rust module for fnn-core, or a whole crate, that holds the model and recorded
-    /// evaluations of it.
+    /// Write a Rust module for fnn-core, a whole crate, or a library for C, that holds the model and
+    /// recorded evaluations of it.
+    ///
+    /// A library takes Rust's compiler to be made: a header, an archive, a program that tests it and a page
+    /// that says how to link it. It may hold several models, each called as its file.
     #[command(group(ArgGroup::new("out").required(true)))]
     Generate {
         #[command(flatten)]
         model: ModelFile,
+        /// Further models, for a library.
+        #[arg(value_name = "MODEL", conflicts_with_all = ["module", "folder"])]
+        further: Vec<PathBuf>,
         /// Write a module here, .rs.
         #[arg(long, value_name = "FILE", group = "out")]
         module: Option<PathBuf>,
         /// Write a crate here, called as the folder; a generated one that is there is replaced.
         #[arg(long = "crate", value_name = "DIR", group = "out")]
         folder: Option<PathBuf>,
-        /// The folder of fnn-core that the crate depends on [default: the release of this version].
-        #[arg(long, value_name = "PATH", conflicts_with = "module")]
+        /// Write a library for C here; a generated one that is there is replaced.
+        #[arg(long, value_name = "DIR", group = "out")]
+        library: Option<PathBuf>,
+        /// The folder of fnn-core that the crate depends on [default: the crate carries its source].
+        #[arg(long, value_name = "PATH", conflicts_with_all = ["module", "library"])]
         fnn_core: Option<PathBuf>,
-        /// Record evaluations for these inputs, .npy or .csv [default: zero and arbitrary ones].
+        /// What the library and the C functions of its one model are called [default: as the folder].
+        #[arg(long, value_name = "NAME", conflicts_with = "module")]
+        name: Option<String>,
+        /// The target of the library, as rustc calls it [default: this machine].
+        #[arg(long, value_name = "TRIPLE", conflicts_with_all = ["module", "folder"])]
+        target: Option<String>,
+        /// The processor of the library, as rustc calls it [default: any of the target].
+        #[arg(long, value_name = "CPU", conflicts_with_all = ["module", "folder"])]
+        cpu: Option<String>,
+        /// What the library is optimized for, speed or size [default: size where the target has no
+        /// floating-point unit, else speed].
+        #[arg(long, value_name = "speed|size", value_parser = optimize,
+              conflicts_with_all = ["module", "folder"])]
+        optimize: Option<Optimize>,
+        /// How many columns of the Jacobian the C function NAME_columns computes [default: 1].
+        #[arg(long, value_name = "N", conflicts_with = "module")]
+        columns: Option<usize>,
+        /// With C functions of a solver's form: isat, or isat=SYMBOL for another symbol than usrfgh; in
+        /// f64.
+        #[arg(long, value_name = "isat[=SYMBOL]", value_parser = isat, conflicts_with = "module")]
+        with: Option<String>,
+        /// Record evaluations for these inputs, .npy or .csv [default: zero and arbitrary ones]; for
+        /// several models once for each, in their order.
         #[arg(long, value_name = "X")]
-        input: Option<PathBuf>,
+        input: Vec<PathBuf>,
         #[command(flatten)]
         table: Table,
         /// How many evaluations to record [default: 16, fewer where they take many numbers].
@@ -292,7 +326,18 @@ fn run(command: Command) -> Result<(), Failure> {
                 import: model.options()?,
             };
             let report = eval::run(&model.model, &options, &mut progress())?;
-            report.map_or(Ok(()), |report| print(&report.to_string()))
+            if let Some(report) = report {
+                print(&report.to_string())?;
+            }
+            let (input, model) = (typed(&options.input), typed(&model.model));
+            let files: Vec<_> = [&options.output, &options.jacobian]
+                .into_iter()
+                .flatten()
+                .collect();
+            wrote(
+                &files.iter().map(|file| file.as_path()).collect::<Vec<_>>(),
+                format!("fnn generate {model} --library policy --input {input}"),
+            )
         }
         Command::Inspect {
             model,
@@ -323,8 +368,11 @@ fn run(command: Command) -> Result<(), Failure> {
                 report,
                 ..check_options(&model, points, &arithmetic)?
             };
+            let page = options.report.as_deref();
             let report = check::run(&model.model, &options)?;
             print(&report.to_string())?;
+            let next = format!("xdg-open {}", page.map(typed).unwrap_or_default());
+            wrote(page.as_slice(), next)?;
             // The report has said all.
             match report.passed() {
                 true => Ok(()),
@@ -339,34 +387,73 @@ fn run(command: Command) -> Result<(), Failure> {
             arithmetic,
         } => {
             let options = check_options(&model, points, &arithmetic)?;
-            Ok(plot::run(&model.model, kind, &to, &options)?)
+            plot::run(&model.model, kind, &to, &options)?;
+            wrote(&[&to], format!("xdg-open {}", typed(&to)))
         }
         Command::Generate {
             model,
+            further,
             module,
             folder,
+            library,
             fnn_core,
+            name,
+            target,
+            cpu,
+            optimize,
+            columns,
+            with,
             input,
             table: Table { header },
             records,
             arithmetic: Arithmetic { precision, order },
         } => {
-            let options = generate::Options {
-                input,
+            let mut options = generate::Options {
+                input: None,
                 header,
                 records,
                 precision,
                 order,
                 import: model.options()?,
             };
+            let choices = generate::Library {
+                name,
+                target,
+                cpu,
+                optimize,
+                columns,
+                isat: with,
+            };
+            if let Some(library) = library {
+                let models: Vec<_> = [model.model].into_iter().chain(further).collect();
+                let report = generate::run_library(
+                    &models,
+                    &input,
+                    &library,
+                    &choices,
+                    &options,
+                    io::stderr().is_terminal(),
+                    &mut |line| tell(line),
+                )?;
+                tell(&report);
+                return Ok(());
+            }
+            if input.len() > 1 {
+                return Err(Failure(format!(
+                    "error: found {} files of inputs, wanted one for the one model\n",
+                    input.len()
+                )));
+            }
+            options.input = input.into_iter().next();
             // The arguments hold one of both.
             if let Some(module) = module {
-                tell_left_out(&generate::run(&model.model, &module, &options)?);
+                tell(&generate::run(&model.model, &module, &options)?);
             }
             if let Some(folder) = folder {
                 let fnn_core = fnn_core.as_deref();
-                let report = generate::run_crate(&model.model, &folder, fnn_core, &options)?;
-                tell_left_out(&report);
+                let report =
+                    generate::run_crate(&model.model, &folder, fnn_core, &choices, &options)?;
+                tell(&report);
             }
             Ok(())
         }
@@ -380,8 +467,10 @@ fn run(command: Command) -> Result<(), Failure> {
                 ..model.options()?
             };
             let written = export::run(&model.model, &to, &options)?;
-            tell(written.notes());
-            Ok(())
+            for note in written.notes() {
+                tell(&format_args!("note: {note}"));
+            }
+            wrote(&[&to], format!("fnn inspect {}", typed(&to)))
         }
     }
 }
@@ -404,17 +493,40 @@ fn check_options(
     })
 }
 
-/// What the importer rewrote, for people; programs find it in the file if the format holds it.
-fn tell(notes: &[String]) {
-    let mut stderr = io::stderr().lock();
-    for note in notes {
-        let _ = writeln!(stderr, "note: {note}");
+/// What was done, for people: on standard error, since standard output is for results.
+fn tell(text: &(impl Display + ?Sized)) {
+    let text = text.to_string();
+    let end = if text.is_empty() || text.ends_with('\n') {
+        ""
+    } else {
+        "\n"
+    };
+    let _ = write!(io::stderr(), "{text}{end}");
+}
+
+/// That these files were written, if there are any, and what to type next.
+fn wrote(files: &[&Path], next: String) -> Result<(), Failure> {
+    if !files.is_empty() {
+        tell(&generate::Report::of(files, next)?);
+    }
+    Ok(())
+}
+
+fn optimize(text: &str) -> Result<Optimize, String> {
+    match text {
+        "speed" => Ok(Optimize::Speed),
+        "size" => Ok(Optimize::Size),
+        _ => Err("wanted speed or size".to_owned()),
     }
 }
 
-/// Which inputs were not recorded.
-fn tell_left_out(report: &generate::Report) {
-    let _ = write!(io::stderr(), "{report}");
+/// The symbol of the solver's function.
+fn isat(text: &str) -> Result<String, String> {
+    match text.split_once('=') {
+        None if text == "isat" => Ok("usrfgh".to_owned()),
+        Some(("isat", symbol)) if !symbol.is_empty() => Ok(symbol.to_owned()),
+        _ => Err("wanted isat or isat=SYMBOL".to_owned()),
+    }
 }
 
 /// Two numbers with a colon between them.

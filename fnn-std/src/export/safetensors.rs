@@ -40,17 +40,24 @@ pub(super) fn bytes(model: &Model) -> Result<Vec<u8>> {
     }
     let activations = dense.iter().map(|layer| layer.activation().to_string());
     let mut metadata = HashMap::from([("activations".to_owned(), list(activations))]);
-    if let Some(names) = model.input_names() {
-        metadata.insert("inputs".to_owned(), names_list(names)?);
+    for (key, texts) in [
+        ("inputs", model.input_names()),
+        ("outputs", model.output_names()),
+        ("input_units", model.input_units()),
+        ("output_units", model.output_units()),
+    ] {
+        if let Some(texts) = texts {
+            metadata.insert(key.to_owned(), texts_list(texts)?);
+        }
     }
-    if let Some(names) = model.output_names() {
-        metadata.insert("outputs".to_owned(), names_list(names)?);
-    }
-    if let Some(ranges) = model.input_ranges() {
-        let ranges = ranges
-            .iter()
-            .map(|range| format!("{:?}:{:?}", range.start, range.end));
-        metadata.insert("input_ranges".to_owned(), list(ranges));
+    for (key, ranges) in [
+        ("input_ranges", model.input_ranges()),
+        ("output_ranges", model.output_ranges()),
+    ] {
+        if let Some(ranges) = ranges {
+            let ranges = ranges.iter().map(|r| format!("{:?}:{:?}", r.start, r.end));
+            metadata.insert(key.to_owned(), list(ranges));
+        }
     }
     safetensors::serialize(views, Some(metadata))
         .map_err(|e| Error::refused(format!("cannot write safetensors: {e}")))
@@ -60,14 +67,14 @@ fn list(items: impl Iterator<Item = String>) -> String {
     items.collect::<Vec<_>>().join(",")
 }
 
-/// Names separated by commas, which none of them may hold.
-fn names_list(names: &[String]) -> Result<String> {
+/// Names or units separated by commas, which none of them may hold.
+fn texts_list(names: &[String]) -> Result<String> {
     match names
         .iter()
         .find(|name| name.contains(',') || name.trim() != **name)
     {
         Some(name) => Err(Error::refused(format!(
-            "the name `{name}` has a comma or a space at an end, which safetensors metadata cannot \
+            "`{name}` has a comma or a space at an end, which safetensors metadata cannot \
              hold"
         ))
         .with_help("write it as .json, which holds every name")),

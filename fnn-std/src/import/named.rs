@@ -230,8 +230,17 @@ pub(super) fn model(
     if let Some(names) = metadata.get("outputs") {
         model = model.with_output_names(split(names))?;
     }
+    if let Some(units) = metadata.get("input_units") {
+        model = model.with_input_units(split(units))?;
+    }
+    if let Some(units) = metadata.get("output_units") {
+        model = model.with_output_units(split(units))?;
+    }
     if let Some(list) = metadata.get("input_ranges") {
         model = model.with_input_ranges(ranges(list)?)?;
+    }
+    if let Some(list) = metadata.get("output_ranges") {
+        model = model.with_output_ranges(ranges(list)?)?;
     }
     Ok(model)
 }

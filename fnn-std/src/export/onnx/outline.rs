@@ -5,7 +5,7 @@
 //! this model would be written as this very file; else the graph says what the model is, and the
 //! outline what its inputs and outputs are called.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, ops::Range};
 
 use serde::{Deserialize, Serialize};
 
@@ -34,7 +34,13 @@ pub(crate) struct Outline {
     precision: String,
     inputs: Option<Vec<String>>,
     outputs: Option<Vec<String>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    input_units: Option<Vec<String>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    output_units: Option<Vec<String>>,
     input_ranges: Option<Vec<(f64, f64)>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    output_ranges: Option<Vec<(f64, f64)>>,
     notes: Vec<String>,
     layers: Vec<Layer>,
 }
@@ -101,13 +107,16 @@ pub(super) struct Concat {
 
 impl Outline {
     pub(super) fn new(model: &Model, layers: Vec<Layer>) -> Self {
-        let ranges = model.input_ranges();
+        let ends = |ranges: &[Range<f64>]| ranges.iter().map(|r| (r.start, r.end)).collect();
         Self {
             version: VERSION,
             precision: model.precision().to_string(),
             inputs: model.input_names().map(<[String]>::to_vec),
             outputs: model.output_names().map(<[String]>::to_vec),
-            input_ranges: ranges.map(|all| all.iter().map(|r| (r.start, r.end)).collect()),
+            input_units: model.input_units().map(<[String]>::to_vec),
+            output_units: model.output_units().map(<[String]>::to_vec),
+            input_ranges: model.input_ranges().map(ends),
+            output_ranges: model.output_ranges().map(ends),
             notes: model.notes().to_vec(),
             layers,
         }
@@ -156,9 +165,18 @@ impl Outline {
         if let Some(names) = &self.outputs {
             model = model.with_output_names(names.clone()).ok()?;
         }
-        if let Some(ranges) = &self.input_ranges {
-            let ranges = ranges.iter().map(|&(start, end)| start..end).collect();
-            model = model.with_input_ranges(ranges).ok()?;
+        if let Some(units) = &self.input_units {
+            model = model.with_input_units(units.clone()).ok()?;
+        }
+        if let Some(units) = &self.output_units {
+            model = model.with_output_units(units.clone()).ok()?;
+        }
+        let ranges = |ends: &[(f64, f64)]| ends.iter().map(|&(start, end)| start..end).collect();
+        if let Some(ends) = &self.input_ranges {
+            model = model.with_input_ranges(ranges(ends)).ok()?;
+        }
+        if let Some(ends) = &self.output_ranges {
+            model = model.with_output_ranges(ranges(ends)).ok()?;
         }
         Some(model)
     }

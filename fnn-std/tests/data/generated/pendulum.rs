@@ -4,6 +4,26 @@
 #[allow(dead_code, unreachable_pub)]
 pub type Scalar = f64;
 
+/// The SHA-256 of the model's file.
+#[rustfmt::skip]
+#[allow(dead_code, unreachable_pub, clippy::approx_constant, clippy::unreadable_literal)]
+pub const MODEL_SHA256: &str = "710c788804ed3ae6ad3703b90e9cf1588d25b63d99b614b7e260bf19606f3b17";
+
+/// The names of the inputs, in their order.
+#[rustfmt::skip]
+#[allow(dead_code, unreachable_pub, clippy::approx_constant, clippy::unreadable_literal)]
+pub const INPUT_NAMES: [&str; 2] = ["angle_rad", "torque_nm"];
+
+/// The ranges of the inputs, in their order.
+#[rustfmt::skip]
+#[allow(dead_code, unreachable_pub, clippy::approx_constant, clippy::unreadable_literal)]
+pub const INPUT_RANGES: [(f64, f64); 2] = [(-3.2, 3.2), (-1.0, 1.0)];
+
+/// The names of the outputs, in their order.
+#[rustfmt::skip]
+#[allow(dead_code, unreachable_pub, clippy::approx_constant, clippy::unreadable_literal)]
+pub const OUTPUT_NAMES: [&str; 1] = ["acceleration_rad_per_s2"];
+
 /// The network 2-2-3-1: 17 parameters, 136 bytes of flash. Its value takes 9 multiply-adds, its
 /// Jacobian 6 more, in reverse.
 ///

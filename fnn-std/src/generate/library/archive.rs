@@ -1,0 +1,214 @@
+//! The archive that Cargo makes of a crate, rid of all but the object with our code.
+
+use std::{fs, io::Cursor, path::Path};
+
+use ar_archive_writer::{
+    ArchiveKind, DEFAULT_OBJECT_READER, NewArchiveMember, write_archive_to_stream,
+};
+use object::{
+    BinaryFormat, LittleEndian, Object as _, ObjectSection as _, ObjectSymbol as _, SectionKind,
+    elf::FileHeader32,
+    read::{
+        archive::ArchiveFile,
+        elf::{FileHeader as _, SectionHeader as _},
+    },
+};
+
+use crate::error::{Error, Result};
+
+/// The object that holds the functions, and what can be read in it.
+#[derive(Debug)]
+pub(super) struct Object {
+    bytes: Vec<u8>,
+    format: BinaryFormat,
+    /// Bytes of machine code, of constants, and of variables.
+    pub(super) code: u64,
+    pub(super) constants: u64,
+    pub(super) variables: u64,
+    /// What it leaves to the linker, in order.
+    pub(super) needs: Vec<String>,
+    /// Arm's note of the floating-point unit, where there is one.
+    pub(super) float: Option<Float>,
+}
+
+/// How an object for Arm's microcontrollers uses the floating-point unit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Float {
+    /// Not at all.
+    Soft,
+    /// In its code, not for arguments.
+    Softfp,
+    /// In its code and for arguments.
+    Hard,
+}
+
+impl Float {
+    /// What gcc's `-mfloat-abi` calls it.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Soft => "soft",
+            Self::Softfp => "softfp",
+            Self::Hard => "hard",
+        }
+    }
+}
+
+/// The object in the archive at `path` that exports these symbols, and no others.
+///
+/// # Errors
+/// An archive that is not of that kind: a fault of this program, or a compiler that it does not know.
+pub(super) fn object(path: &Path, symbols: &[String]) -> Result<Object> {
+    let archive = fs::read(path).map_err(|e| Error::system("read", path, e))?;
+    let odd = |what: String| {
+        Error::refused(what).in_file(path).with_help(
+            "this is a fault of fnn, or a compiler that it does not know: please report it",
+        )
+    };
+    let unreadable = |e: object::Error| odd(format!("the compiler's archive cannot be read: {e}"));
+    let members = ArchiveFile::parse(&*archive).map_err(unreadable)?;
+    let mut found = None;
+    for member in members.members() {
+        let bytes = member.and_then(|m| m.data(&*archive)).map_err(unreadable)?;
+        let Ok(file) = object::File::parse(bytes) else {
+            continue;
+        };
+        if exported(&file).any(|name| symbols.contains(&name)) {
+            if found.is_some() {
+                return Err(odd(
+                    "the functions are in several objects of the archive".to_owned()
+                ));
+            }
+            found = Some((bytes, file));
+        }
+    }
+    let Some((bytes, file)) = found else {
+        return Err(odd("the archive does not hold the functions".to_owned()));
+    };
+    if let Some(missing) = symbols
+        .iter()
+        .find(|&name| !exported(&file).any(|n| n == *name))
+    {
+        return Err(odd(format!("the archive lacks the function `{missing}`")));
+    }
+    if let Some(other) = exported(&file).find(|name| !symbols.contains(name)) {
+        return Err(odd(format!(
+            "the archive exports `{other}` beside the functions"
+        )));
+    }
+    let undefined = file.symbols().filter(|s| s.is_undefined());
+    let mut needs: Vec<String> = undefined
+        .filter_map(|symbol| Some(plain(&file, symbol.name().ok()?)))
+        .filter(|name| !name.is_empty() && name != "_GLOBAL_OFFSET_TABLE_")
+        .collect();
+    needs.sort();
+    let is_panic = |name: &str| name.contains("panic") || name.contains("unwind");
+    if let Some(panic) = file
+        .symbols()
+        .filter_map(|s| s.name().ok())
+        .find(|name| is_panic(name))
+    {
+        return Err(odd(format!("the code can panic: it holds `{panic}`")));
+    }
+    let bytes_of = |kinds: &[SectionKind]| {
+        let sections = file.sections().filter(|section| {
+            // Constants with addresses in them, which are written once where a program is loaded.
+            let is_relocated = section
+                .name()
+                .is_ok_and(|name| name.starts_with(".data.rel.ro"));
+            let kind = match is_relocated {
+                true => SectionKind::ReadOnlyDataWithRel,
+                false => section.kind(),
+            };
+            kinds.contains(&kind)
+        });
+        sections.map(|section| section.size()).sum()
+    };
+    Ok(Object {
+        format: file.format(),
+        code: bytes_of(&[SectionKind::Text]),
+        constants: bytes_of(&[
+            SectionKind::ReadOnlyData,
+            SectionKind::ReadOnlyDataWithRel,
+            SectionKind::ReadOnlyString,
+        ]),
+        variables: bytes_of(&[SectionKind::Data, SectionKind::UninitializedData]),
+        needs,
+        float: float(bytes),
+        bytes: bytes.to_owned(),
+    })
+}
+
+/// What other objects can see of this one.
+fn exported<'f>(file: &'f object::File<'_>) -> impl Iterator<Item = String> + 'f {
+    let seen = file
+        .symbols()
+        .filter(|s| s.is_global() && s.is_definition());
+    seen.filter_map(|symbol| Some(plain(file, symbol.name().ok()?)))
+}
+
+/// A name as C has it, without what some formats put before it.
+fn plain(file: &object::File<'_>, name: &str) -> String {
+    let prefix = if file.format() == BinaryFormat::MachO {
+        "_"
+    } else {
+        ""
+    };
+    name.strip_prefix(prefix).unwrap_or(name).to_owned()
+}
+
+/// What Arm's attributes say of the floating-point unit.
+fn float(bytes: &[u8]) -> Option<Float> {
+    const FP_ARCH: u64 = 10;
+    const VFP_ARGS: u64 = 28;
+    let header = FileHeader32::<LittleEndian>::parse(bytes).ok()?;
+    let endian = header.endian().ok()?;
+    if header.e_machine.get(endian) != object::elf::EM_ARM {
+        return None;
+    }
+    let sections = header.sections(endian, bytes).ok()?;
+    let (_, section) = sections.section_by_name(endian, b".ARM.attributes")?;
+    let mut parts = section.attributes(endian, bytes).ok()?.subsections().ok()?;
+    let part = parts.next().ok()??;
+    let file = part.subsubsections().next().ok()??;
+    let mut attributes = file.attributes();
+    let (mut unit, mut arguments) = (0, 0);
+    while let Some(tag) = attributes.read_tag().ok()? {
+        match tag {
+            FP_ARCH => unit = attributes.read_integer().ok()?,
+            VFP_ARGS => arguments = attributes.read_integer().ok()?,
+            // The tags of texts: names of processors, the version of the attributes.
+            4 | 5 | 65 | 67 => {
+                attributes.read_string().ok()?;
+            }
+            32 => {
+                attributes.read_integer().ok()?;
+                attributes.read_string().ok()?;
+            }
+            _ => {
+                attributes.read_integer().ok()?;
+            }
+        }
+    }
+    Some(match (unit, arguments) {
+        (0, _) => Float::Soft,
+        (_, 0) => Float::Softfp,
+        _ => Float::Hard,
+    })
+}
+
+impl Object {
+    /// An archive of this object alone, with the index that linkers ask for.
+    pub(super) fn archive(&self, name: &str) -> Result<Vec<u8>> {
+        let kind = match self.format {
+            BinaryFormat::MachO => ArchiveKind::Darwin,
+            BinaryFormat::Coff => ArchiveKind::Coff,
+            _ => ArchiveKind::Gnu,
+        };
+        let member =
+            NewArchiveMember::new(&self.bytes, &DEFAULT_OBJECT_READER, format!("{name}.o"));
+        let mut archive = Cursor::new(Vec::new());
+        write_archive_to_stream(&mut archive, &[member], kind, false, None)
+            .map_err(|e| Error::refused(format!("the archive cannot be written: {e}")))?;
+        Ok(archive.into_inner())
+    }
+}
