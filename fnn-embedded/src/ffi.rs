@@ -102,16 +102,21 @@ impl<T: Copy, const N: usize> Target<T, N> {
             unsafe { self.0.write(*numbers) };
         }
     }
+}
 
-    /// Write the number that `of` has for each place, if the pointer is not null.
+impl<T: Copy, const ROWS: usize, const COLS: usize> Target<[T; COLS], ROWS> {
+    /// Write a matrix row by row, of which these are the columns, if the pointer is not null.
     #[inline(always)]
-    fn fill(self, mut of: impl FnMut(usize) -> T) {
+    fn write_rows(self, columns: &[[T; ROWS]]) {
         if self.0.is_null() {
             return;
         }
-        for i in 0..N {
-            // SAFETY: as in `write`, and `i` is below `N`.
-            unsafe { self.0.cast::<T>().add(i).write(of(i)) };
+        for (j, column) in (0..COLS).zip(columns) {
+            for (i, &number) in column.iter().enumerate() {
+                // SAFETY: it is not null, and so, as the caller in C vouches, points to room for `ROWS`
+                // rows of `COLS` numbers; `i` is below `ROWS`, and `j` below `COLS`.
+                unsafe { self.0.cast::<T>().add(i * COLS + j).write(number) };
+            }
         }
     }
 }
@@ -150,7 +155,7 @@ where
 {
     let is_null = g.is_null();
     needed(network, need, x, f, is_null, workspace, |columns| {
-        g.fill(|i| core::array::from_fn(|j| columns[j][i]));
+        g.write_rows(columns);
     })
 }
 
@@ -170,7 +175,9 @@ where
 {
     let is_null = g.is_null();
     needed(network, need, x, f, is_null, workspace, |columns| {
-        g.write(columns);
+        if let Some(columns) = columns.first_chunk() {
+            g.write(columns);
+        }
     })
 }
 
@@ -183,7 +190,7 @@ fn needed<L, O, const IN: usize, const OUT: usize, const LEN: usize>(
     f: Target<L::Scalar, OUT>,
     g_is_null: bool,
     workspace: Scratch<L::Scalar, LEN>,
-    write: impl FnOnce(&[[L::Scalar; OUT]; IN]),
+    write: impl FnOnce(&[[L::Scalar; OUT]]),
 ) -> c_int
 where
     L: Layer<Input = Const<IN>, Output = Const<OUT>>,
@@ -210,9 +217,7 @@ where
     if value {
         f.write(&y);
     }
-    if let Some(columns) = columns.first_chunk() {
-        write(columns);
-    }
+    write(columns);
     Status::Ok as c_int
 }
 
@@ -231,6 +236,20 @@ where
     network.evaluate_in_workspace(x, value, workspace)
 }
 
+/// The value alone, compiled apart from what its caller does with registers.
+#[inline(never)]
+fn value_pass<L, O, const IN: usize, const OUT: usize, const LEN: usize>(
+    network: &'static Network<L, O>,
+    x: &SVector<L::Scalar, IN>,
+    workspace: &mut Workspace<L::Scalar, LEN>,
+) -> SVector<L::Scalar, OUT>
+where
+    L: Layer<Input = Const<IN>, Output = Const<OUT>>,
+    O: Order,
+{
+    network.value(x, workspace)
+}
+
 /// The value of the network at `x`, to `f`. Never panics.
 #[inline(never)]
 pub fn value<L, O, const IN: usize, const OUT: usize, const LEN: usize>(
@@ -246,7 +265,7 @@ where
     let (Some(x), Some(workspace), false) = (x.read(), workspace.lend(), f.is_null()) else {
         return Status::Null as c_int;
     };
-    let [y] = network.value(&SVector::from(x), workspace).data.0;
+    let [y] = value_pass(network, &SVector::from(x), workspace).data.0;
     f.write(&y);
     Status::Ok as c_int
 }
@@ -276,11 +295,11 @@ where
     let mut y = [L::Scalar::ZERO; OUT];
     let x = SVector::from(x);
     let found = network.columns_in_workspace::<COLS, LEN>(&x, first, &mut y, workspace);
-    let Some(found) = found.and_then(<[_]>::first_chunk::<COLS>) else {
+    let Some(found) = found else {
         return Status::Range as c_int;
     };
     f.write(&y);
-    g.fill(|i| core::array::from_fn(|k| found[k][i]));
+    g.write_rows(found);
     Status::Ok as c_int
 }
 

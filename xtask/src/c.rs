@@ -25,8 +25,9 @@ const WARNINGS: &[&str] = &["-Wall", "-Wextra", "-Wpedantic", "-Wconversion", "-
 /// The most instructions that a call in C takes beside the call in Rust behind it.
 const MOST_INSTRUCTIONS: u64 = 100;
 
-/// The most bytes of code that the image in C has beside the one in Rust that does the same.
-const MOST_BYTES: u64 = 512;
+/// The most bytes of code that the image in C has beside the one in Rust that does the same: what looks at
+/// the pointers, and the loop that stores the Jacobian row by row, which LLVM unrolls.
+const MOST_BYTES: u64 = 900;
 
 const TIME_LIMIT: Duration = Duration::from_secs(120);
 
