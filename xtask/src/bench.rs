@@ -81,7 +81,7 @@ fn baseline() -> Result<PathBuf> {
 /// Count on every Arm board, and write a list of them: the C beside is compiled for Arm.
 fn write_counts(file: &Path, python: Option<&Path>) -> Result<()> {
     let mut boards = Vec::new();
-    for board in BOARDS.iter().filter(|board| board.is_arm()) {
+    for board in BOARDS.iter().filter(|board| board.is_arm() && board.float) {
         let report = firmware::peer(board, python)?;
         let mut counts = Vec::new();
         for name in [

@@ -112,6 +112,14 @@ const IGNITION: Model = Model {
     sizes: (11, 9),
 };
 
+const EVERY: Model = Model {
+    name: "every",
+    file: "every/every.safetensors",
+    inputs: "every/inputs.npy",
+    scalar: "double",
+    sizes: (3, 4),
+};
+
 impl Model {
     fn path(&self) -> PathBuf {
         root().join("fnn-std/models").join(self.file)
@@ -472,6 +480,11 @@ fn on_boards(desk: &Desk) -> Result<()> {
         let program = core.link(desk, "test", &library.test(), &[&library], &[])?;
         emulate(board, &program, TIME_LIMIT)?.has("dynamics: the bits of the desk")
     })?;
+    // Every activation in f64, by arithmetic in software.
+    let every = M3.library(desk, &EVERY, &["--precision", "f64"])?;
+    let program = M3.link(desk, "every", &every.test(), &[&every], &[])?;
+    emulate(M3.board()?, &program, TIME_LIMIT)?.has("every: the bits of the desk")?;
+
     let board = M4F.board()?;
     let dynamics = M4F.library(desk, &DYNAMICS, &["--records", "4"])?;
     let ignition = M4F.library(desk, &IGNITION, &["--records", "2"])?;

@@ -1,10 +1,12 @@
 //! Other programs: each is shown as it could be typed, then run.
 
 use std::{
+    cell::Cell,
     ffi::OsStr,
     io::{BufRead as _, BufReader},
     path::Path,
     process::{Command, Stdio},
+    sync::atomic::{AtomicUsize, Ordering},
     thread,
     time::{Duration, Instant},
 };
@@ -56,6 +58,19 @@ impl Run {
             Ok(status) if status.success() => Ok(()),
             Ok(status) => Err(format!("{status} of: {}", self.shown)),
             Err(error) => Err(self.not_started(&error)),
+        }
+    }
+
+    /// Run to the end, and pass on what it writes to standard error; a failure holds that too.
+    pub(crate) fn captured(mut self) -> Result<()> {
+        self.show();
+        let output = self.command.stdout(Stdio::inherit()).output();
+        let output = output.map_err(|error| self.not_started(&error))?;
+        let text = String::from_utf8_lossy(&output.stderr);
+        eprint!("{text}");
+        match output.status.success() {
+            true => Ok(()),
+            false => Err(format!("{} of: {}\n{text}", output.status, self.shown)),
         }
     }
 
@@ -193,9 +208,58 @@ pub(crate) fn for_all<T>(items: &[T], mut f: impl FnMut(&T) -> Result<()>) -> Re
     }
 }
 
+/// As [`for_all`], two items at a time: what compiles an image as a whole keeps one core busy. The results
+/// are in the order of the items; the lines that both print mix.
+pub(crate) fn for_all_by_two<T: Sync, R: Send>(
+    items: &[T],
+    f: impl Fn(&T) -> Result<R> + Sync,
+) -> (Vec<R>, Result<()>) {
+    let next = AtomicUsize::new(0);
+    let work = || {
+        let mut done = Vec::new();
+        while let Some((at, item)) = {
+            let at = next.fetch_add(1, Ordering::Relaxed);
+            items.get(at).map(|item| (at, item))
+        } {
+            done.push((at, f(item)));
+        }
+        done
+    };
+    let mut done = thread::scope(|scope| {
+        let other = scope.spawn(work);
+        let mut done = work();
+        done.extend(other.join().unwrap_or_default());
+        done
+    });
+    done.sort_by_key(|(at, _)| *at);
+    let mut results = Vec::new();
+    let outcome = for_all(
+        &done
+            .into_iter()
+            .map(|(_, r)| Cell::new(Some(r)))
+            .collect::<Vec<_>>(),
+        |r| {
+            results.push(r.take().ok_or("taken twice")??);
+            Ok(())
+        },
+    );
+    (results, outcome)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn two_at_a_time_are_all_and_in_order() {
+        let items: Vec<u32> = (0..50).collect();
+        let (results, outcome) = for_all_by_two(&items, |&i| match i {
+            7 => Err(format!("{i} is odd")),
+            _ => Ok(2 * i),
+        });
+        let wanted: Vec<u32> = items.iter().filter(|&&i| i != 7).map(|i| 2 * i).collect();
+        assert_eq!((results, outcome), (wanted, Err("7 is odd".to_owned())));
+    }
 
     #[test]
     fn lines_end_at_the_time_limit() {

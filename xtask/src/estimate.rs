@@ -19,11 +19,11 @@ const HEADER: &str = "processor,precision,activation,layers,cut,value,evaluation
 /// Count on the board that is named, or on all that have no vectors, and put the counts in place of
 /// those that the table has for it.
 pub(crate) fn task(args: &[String]) -> Result<()> {
-    let named = Options::parse(args)?.board;
+    let named = Options::parse(args)?.board();
     for board in BOARDS {
         // What Helium's vectors make of odd sizes is another model of cost.
-        let is_asked_for =
-            args.is_empty() && !board.helium || !args.is_empty() && board.name == named.name;
+        let is_asked_for = args.is_empty() && board.float && !board.helium
+            || !args.is_empty() && board.name == named.name;
         if !is_asked_for {
             continue;
         }

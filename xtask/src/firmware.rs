@@ -9,8 +9,9 @@ use std::{
 };
 
 use crate::{
-    Result,
-    command::{Run, for_all},
+    Result, budget,
+    command::{Run, for_all, for_all_by_two},
+    image,
     install::{self, Compiler, GCC},
     root,
 };
@@ -27,64 +28,91 @@ use weights::WEIGHTS;
 
 pub(crate) use board::{BOARDS, Board};
 
-pub(crate) const OPTIONS: &str = "[--board NAME] [--module FILE]; --peer [--board NAME]";
+pub(crate) const OPTIONS: &str = "[--board NAME] [--module FILE] [--bless]; --peer [--board NAME]";
 pub(crate) const IMAGE_OPTIONS: &str = "[--board NAME] [--module FILE]";
 
-/// The networks: name, model and inputs to record, both in fnn-std/models, and options of `fnn`.
-const MODELS: &[(&str, &str, &str, &[&str])] = &[
-    (
-        "dynamics",
-        "dynamics/dynamics.safetensors",
-        "dynamics/inputs.npy",
-        &[],
-    ),
+/// An example network.
+struct Example {
+    name: &'static str,
+    /// The model and the inputs to record, in fnn-std/models.
+    model: &'static str,
+    inputs: &'static str,
+    /// Options of `fnn`.
+    options: &'static [&'static str],
+    /// Whether it runs on every board, or on the one alone that is taken where none is named: every
+    /// activation, every kind of layer and both number formats meet every processor's arithmetic, and the
+    /// rest is what the compiler makes of sizes and orders.
+    everywhere: bool,
+}
+
+const EXAMPLES: &[Example] = &[
+    Example {
+        name: "dynamics",
+        model: "dynamics/dynamics.safetensors",
+        inputs: "dynamics/inputs.npy",
+        options: &[],
+        everywhere: true,
+    },
     // The orders of accumulation: the cheapest one is in reverse here.
-    (
-        "forward",
-        "dynamics/dynamics.safetensors",
-        "dynamics/inputs.npy",
-        &["--order", "forward"],
-    ),
-    (
-        "cut",
-        "dynamics/dynamics.safetensors",
-        "dynamics/inputs.npy",
-        &["--order", "2"],
-    ),
+    Example {
+        name: "forward",
+        model: "dynamics/dynamics.safetensors",
+        inputs: "dynamics/inputs.npy",
+        options: &["--order", "forward"],
+        everywhere: false,
+    },
+    Example {
+        name: "cut",
+        model: "dynamics/dynamics.safetensors",
+        inputs: "dynamics/inputs.npy",
+        options: &["--order", "2"],
+        everywhere: false,
+    },
     // The network that is counted beside C: its figures are those of the README.
-    ("seed", "seed/seed.safetensors", "seed/inputs.npy", &[]),
-    (
-        "ignition",
-        "ignition/ignition.safetensors",
-        "ignition/inputs.npy",
-        &[],
-    ),
+    Example {
+        name: "seed",
+        model: "seed/seed.safetensors",
+        inputs: "seed/inputs.npy",
+        options: &[],
+        everywhere: false,
+    },
+    Example {
+        name: "ignition",
+        model: "ignition/ignition.safetensors",
+        inputs: "ignition/inputs.npy",
+        options: &[],
+        everywhere: false,
+    },
     // Every activation there is, in both number formats.
-    (
-        "every_f32",
-        "every/every.safetensors",
-        "every/inputs.npy",
-        &[],
-    ),
-    (
-        "every_f64",
-        "every/every.safetensors",
-        "every/inputs.npy",
-        &["--precision", "f64"],
-    ),
+    Example {
+        name: "every_f32",
+        model: "every/every.safetensors",
+        inputs: "every/inputs.npy",
+        options: &[],
+        everywhere: true,
+    },
+    Example {
+        name: "every_f64",
+        model: "every/every.safetensors",
+        inputs: "every/inputs.npy",
+        options: &["--precision", "f64"],
+        everywhere: true,
+    },
     // Every kind of layer, accumulated forward through four of them and in reverse through the rest.
-    (
-        "layers_f32",
-        "layers/layers.json",
-        "layers/inputs.csv",
-        &["--order", "4"],
-    ),
-    (
-        "layers_f64",
-        "layers/layers.json",
-        "layers/inputs.csv",
-        &["--precision", "f64"],
-    ),
+    Example {
+        name: "layers_f32",
+        model: "layers/layers.json",
+        inputs: "layers/inputs.csv",
+        options: &["--order", "4"],
+        everywhere: true,
+    },
+    Example {
+        name: "layers_f64",
+        model: "layers/layers.json",
+        inputs: "layers/inputs.csv",
+        options: &["--precision", "f64"],
+        everywhere: false,
+    },
 ];
 
 /// The emulated seconds are less; on a busy desktop the emulator takes its time.
@@ -92,21 +120,25 @@ const TIME_LIMIT: Duration = Duration::from_secs(120);
 
 /// What was asked for on the command line.
 pub(crate) struct Options {
-    pub(crate) board: &'static Board,
+    /// The board that is named.
+    pub(crate) named: Option<&'static Board>,
     module: Option<PathBuf>,
+    bless: bool,
 }
 
 impl Options {
     pub(crate) fn parse(args: &[String]) -> Result<Self> {
         let mut options = Self {
-            board: first_board(),
+            named: None,
             module: None,
+            bless: false,
         };
         let mut args = args.iter();
         while let Some(arg) = args.next() {
             let mut value = || args.next().ok_or_else(|| format!("{arg} takes a value"));
             match arg.as_str() {
-                "--board" => options.board = find_board(value()?)?,
+                "--board" => options.named = Some(find_board(value()?)?),
+                "--bless" => options.bless = true,
                 "--module" => {
                     let file = value()?;
                     // The programs run here start in another folder.
@@ -120,6 +152,19 @@ impl Options {
         }
         Ok(options)
     }
+
+    /// The board that is named, or all.
+    pub(crate) fn boards(&self) -> Vec<&'static Board> {
+        match self.named {
+            Some(board) => vec![board],
+            None => BOARDS.iter().collect(),
+        }
+    }
+
+    /// The board that is named, or the one that is taken where none is.
+    pub(crate) fn board(&self) -> &'static Board {
+        self.named.unwrap_or_else(first_board)
+    }
 }
 
 pub(crate) fn find_board(name: &str) -> Result<&'static Board> {
@@ -132,50 +177,53 @@ pub(crate) fn find_board(name: &str) -> Result<&'static Board> {
         })
 }
 
-/// Replay every network, and print what was counted.
+/// Replay the networks on the board that is named or on all, print what was counted in one table, and
+/// compare it with the budget.
 pub(crate) fn task(args: &[String]) -> Result<()> {
     if let [first, rest @ ..] = args
         && first == "--peer"
     {
-        let board = Options::parse(rest)?.board;
+        let board = Options::parse(rest)?.board();
         return peer(board, install::python().as_deref()).map(|_| ());
     }
     let options = Options::parse(args)?;
-    let workshop = Workshop::open(options.board, SPEED)?;
-    let mut table = String::new();
-    let result = for_all(&workshop.networks(&options)?, |network| {
-        let report = workshop.replay(network)?;
-        let records = report.number("records")?;
-        let equal = records - report.number("records equal but for subnormals")?;
-        table += &format!(
-            "{:<12} {:>6} {:>8} {:>8} {:>8} {:>10} {:>10} {:>7} {:>9}\n",
-            network.name,
-            report.text("scalar")?,
-            records,
-            equal,
-            report.text("numbers compared")?,
-            report.number("instructions of value")?,
-            report.number("instructions of evaluate")?,
-            report.number("stack of evaluate")?,
-            report.number("workspace")?,
-        );
-        Ok(())
+    let boards = options.boards();
+    // At the start, and not by two at once.
+    boards
+        .iter()
+        .try_for_each(|board| Workshop::open(board, SPEED).map(|_| ()))?;
+    let networks = networks(&options)?;
+    let (measured, result) = for_all_by_two(&boards, |&board| {
+        let workshop = Workshop::open(board, Setting::of(board))?;
+        let mut lines = Vec::new();
+        let result = for_all(&workshop.among(&networks), |network| {
+            lines.push(workshop.measure(network)?);
+            Ok(())
+        });
+        result.map(|()| lines)
     });
+    let (lines, rows): (Vec<_>, Vec<_>) = measured.into_iter().flatten().unzip();
+    let (table, rows) = (
+        lines.concat(),
+        rows.into_iter().flatten().collect::<Vec<_>>(),
+    );
     if !table.is_empty() {
-        println!("\n{}: {}", options.board.name, options.board.processor);
-        let equal = if options.board.helium {
-            "Equal to the desk, bit by bit but for subnormal numbers"
-        } else {
-            "Equal to the desk, bit by bit"
-        };
-        println!("{equal}; instructions of one call, bytes of memory:");
-        println!(
-            "network      scalar  records    equal  numbers      value   evaluate   stack workspace"
-        );
-        println!("{table}");
+        println!("\n{HEADER}\n{table}");
     }
-    result
+    result?;
+    if options.module.is_some() {
+        return Ok(());
+    }
+    match options.bless {
+        true => budget::record(&rows, options.named.is_none()),
+        false => budget::compare(&rows),
+    }
 }
+
+const HEADER: &str = "\
+Records equal to the desk bit by bit, on Helium but for subnormal numbers; instructions of one call; bytes
+of code of an image that evaluates and does nothing else, of its variables, of stack and of workspace.
+board        processor    network    scalar records  equal     value   evaluate    code   RAM stack workspace";
 
 /// Count the instructions of the seed network, in Rust, in C and, given a `python` with CasADi, in
 /// the C that it generates; print them.
@@ -256,9 +304,7 @@ pub(crate) fn lints() -> Result<()> {
             return Ok(());
         }
         let models = root().join("fnn-std/models");
-        let (name, model, inputs, options) = MODELS[0];
-        let (model, inputs) = (models.join(model), models.join(inputs));
-        let network = Network::generate(name, &model, &inputs, None, options)?;
+        let network = EXAMPLES[0].generate(&models)?;
         workshop.lint(&network.module, false)?;
         if board.is_arm() {
             workshop.lint(&seed(), true)?;
@@ -267,10 +313,24 @@ pub(crate) fn lints() -> Result<()> {
     })
 }
 
+impl Example {
+    fn generate(&self, models: &Path) -> Result<Network> {
+        let (model, inputs) = (models.join(self.model), models.join(self.inputs));
+        let network = Network::generate(self.name, &model, &inputs, None, self.options)?;
+        let everywhere = self.everywhere;
+        Ok(Network {
+            everywhere,
+            ..network
+        })
+    }
+}
+
 /// A network as a Rust module.
 pub(crate) struct Network {
     pub(crate) name: String,
     module: PathBuf,
+    /// Whether it is for every board.
+    everywhere: bool,
 }
 
 impl Network {
@@ -301,6 +361,7 @@ impl Network {
         Ok(Self {
             name: name.to_owned(),
             module,
+            everywhere: true,
         })
     }
 }
@@ -324,9 +385,34 @@ pub(crate) const SIZE: Setting = Setting {
     opt_level: "s",
 };
 
+impl Setting {
+    /// What a product on this board is optimized for: without a floating-point unit the time goes into its
+    /// arithmetic, whatever the rest is.
+    pub(crate) fn of(board: &Board) -> Self {
+        if board.float { SPEED } else { SIZE }
+    }
+}
+
+/// The network of `--module`, or the example networks, generated now.
+pub(crate) fn networks(options: &Options) -> Result<Vec<Network>> {
+    if let Some(module) = &options.module {
+        let name = module.file_stem().unwrap_or(module.as_os_str());
+        return Ok(vec![Network {
+            name: name.to_string_lossy().into_owned(),
+            module: module.clone(),
+            everywhere: true,
+        }]);
+    }
+    let models = root().join("fnn-std/models");
+    EXAMPLES
+        .iter()
+        .map(|example| example.generate(&models))
+        .collect()
+}
+
 /// A board with all that builds and runs firmware for it.
 pub(crate) struct Workshop {
-    board: &'static Board,
+    pub(crate) board: &'static Board,
     pub(crate) setting: Setting,
     compiler: Compiler,
 }
@@ -334,6 +420,9 @@ pub(crate) struct Workshop {
 impl Workshop {
     pub(crate) fn open(board: &'static Board, setting: Setting) -> Result<Self> {
         install::ensure(&[install::emulator(board)])?;
+        if board.is_arm() && !board.float {
+            install::ensure(&[&GCC])?;
+        }
         let compiler = install::compiler(board.target)?;
         Ok(Self {
             board,
@@ -342,23 +431,71 @@ impl Workshop {
         })
     }
 
-    /// The network of `--module`, or the example networks, generated now.
+    /// The network of `--module`, or the example networks that run on this board, generated now.
     pub(crate) fn networks(&self, options: &Options) -> Result<Vec<Network>> {
-        if let Some(module) = &options.module {
-            let name = module.file_stem().unwrap_or(module.as_os_str());
-            return Ok(vec![Network {
-                name: name.to_string_lossy().into_owned(),
-                module: module.clone(),
-            }]);
-        }
-        let models = root().join("fnn-std/models");
-        MODELS
+        let is_default = self.board.name == board::DEFAULT;
+        let mut networks = networks(options)?;
+        networks.retain(|network| network.everywhere || is_default);
+        Ok(networks)
+    }
+
+    /// Those that run on this board.
+    pub(crate) fn among<'n>(&self, networks: &'n [Network]) -> Vec<&'n Network> {
+        let is_default = self.board.name == board::DEFAULT;
+        let here = networks
             .iter()
-            .map(|(name, model, inputs, options)| {
-                let (model, inputs) = (models.join(model), models.join(inputs));
-                Network::generate(name, &model, &inputs, None, options)
-            })
-            .collect()
+            .filter(|network| network.everywhere || is_default);
+        here.collect()
+    }
+
+    /// What a network costs on the board, as a line of the table and a row of the budget; without a row
+    /// where it does not fit into the board's memory.
+    fn measure(&self, network: &Network) -> Result<(String, Option<budget::Row>)> {
+        let (name, board) = (&network.name, self.board);
+        let start = format!("{:<12} {:<12} {name:<10}", board.name, board.short_name());
+        let image = match self.image(network, "replay") {
+            Err(message) if message.contains(DOES_NOT_FIT) => {
+                let overflow = message.split_once("overflowed by ").map(|(_, rest)| rest);
+                let bytes = overflow
+                    .and_then(|rest| rest.split_once(' '))
+                    .map_or("some", |(n, _)| n);
+                let line = format!("{start} does not fit: {bytes} bytes too many\n");
+                return Ok((line, None));
+            }
+            other => other?,
+        };
+        let report = self
+            .run(&image)
+            .map_err(|message| format!("{name}: {message}"))?;
+        let records = report.number("records")?;
+        let equal = records - report.number("records equal but for subnormals")?;
+        let minimal = self.image(network, "minimal")?;
+        let stacks = CALLS
+            .iter()
+            .map(|call| report.number(&format!("stack of {call}")));
+        let row = budget::Row {
+            board: board.name.to_owned(),
+            network: name.clone(),
+            value: report.number("instructions of value")?,
+            evaluate: report.number("instructions of evaluate")?,
+            code: image::section_bytes(&minimal, &[".text"])?,
+            stack: stacks
+                .collect::<Result<Vec<_>>>()?
+                .into_iter()
+                .max()
+                .unwrap_or(0),
+        };
+        let ram = image::section_bytes(&minimal, &[".data", ".bss", ".uninit"])?;
+        let line = format!(
+            "{start} {:>6} {records:>7} {equal:>6} {:>9} {:>10} {:>7} {ram:>5} {:>5} {:>9}\n",
+            report.text("scalar")?,
+            row.value,
+            row.evaluate,
+            row.code,
+            report.number("stack of evaluate")?,
+            report.number("workspace")?,
+        );
+        Ok((line, Some(row)))
     }
 
     /// Build the binary `bin` for the network, with CasADi's C if there is some, and return its
@@ -368,7 +505,7 @@ impl Workshop {
         if let Some(file) = casadi {
             run = run.env("FNN_CASADI", file);
         }
-        run.args(["--bin", bin]).run()?;
+        run.args(["--bin", bin]).captured()?;
         let folder = self.folder().join(self.board.target);
         Ok(folder.join("release").join(bin))
     }
@@ -377,9 +514,7 @@ impl Workshop {
     fn lint(&self, module: &Path, peer: bool) -> Result<()> {
         let bins: &[&str] = match peer {
             true => &["--bin", "peer"],
-            false if self.board.is_arm() => &["--bins"],
-            // The others are weighed and searched on Arm's boards only.
-            false => &["--bin", "replay", "--bin", "counts"],
+            false => &["--bins"],
         };
         self.cargo("clippy", module, peer)
             .args(bins)
@@ -409,9 +544,11 @@ impl Workshop {
             .args(features)
     }
 
-    /// Apart for each setting, so that they do not take turns to build the dependencies.
+    /// Apart for each board and setting, so that they do not take turns to build the dependencies.
     fn folder(&self) -> PathBuf {
-        firmware_folder().join(self.setting.name)
+        firmware_folder()
+            .join(self.board.name)
+            .join(self.setting.name)
     }
 
     pub(crate) fn image(&self, network: &Network, bin: &str) -> Result<PathBuf> {
@@ -453,6 +590,12 @@ pub(crate) fn emulate(board: &Board, image: &Path, limit: Duration) -> Result<Re
         .lines(limit)?;
     Ok(Report { lines })
 }
+
+/// What a linker says where an image is larger than the board's memory.
+pub(crate) const DOES_NOT_FIT: &str = "will not fit in region";
+
+/// The calls whose stack `replay` measures: all that a network has.
+const CALLS: [&str; 6] = ["value", "evaluate", "columns", "jvp", "vjp", "replay"];
 
 /// What firmware reports: lines of `key: value`.
 pub(crate) struct Report {

@@ -12,12 +12,12 @@ pub(crate) struct Symbol {
 
 /// All symbols, with readable names.
 pub(crate) fn symbols(image: &Path) -> Result<Vec<Symbol>> {
-    let text = Run::new("arm-none-eabi-nm")
+    let text = Run::new("nm")
         .args(["--demangle", "--print-size"])
         .arg(image)
         .output()?;
     let symbols: Vec<_> = text.lines().filter_map(symbol).collect();
-    if symbols.iter().any(|symbol| symbol.name == "Reset") {
+    if symbols.iter().any(|symbol| symbol.name == "main") {
         Ok(symbols)
     } else {
         // Then nothing could be concluded from a symbol's absence either.
@@ -40,10 +40,7 @@ fn symbol(line: &str) -> Option<Symbol> {
 
 /// The bytes of the sections named.
 pub(crate) fn section_bytes(image: &Path, names: &[&str]) -> Result<u64> {
-    let text = Run::new("arm-none-eabi-size")
-        .arg("-A")
-        .arg(image)
-        .output()?;
+    let text = Run::new("size").arg("-A").arg(image).output()?;
     let sizes = text.lines().filter_map(|line| {
         let mut words = line.split_whitespace();
         let name = words.next()?;

@@ -39,11 +39,11 @@ pub(crate) fn emulator(board: &Board) -> &'static Tool {
     if board.is_arm() { &QEMU } else { &QEMU_RISCV }
 }
 
-/// What reads an image's symbols and sections.
+/// What reads an image's symbols and sections, of any processor's.
 pub(crate) const BINUTILS: Tool = Tool {
-    name: "arm-none-eabi-nm",
-    packages: &["binutils-arm-none-eabi"],
-    is_present: || find("arm-none-eabi-nm").is_some() && find("arm-none-eabi-size").is_some(),
+    name: "nm",
+    packages: &["binutils"],
+    is_present: || find("nm").is_some() && find("size").is_some(),
 };
 
 /// The C compiler for microcontrollers with its library, newlib.

@@ -2,6 +2,7 @@
 
 mod accuracy;
 mod bench;
+mod budget;
 mod c;
 mod command;
 mod conformance;
@@ -88,7 +89,8 @@ const TASKS: &[Task] = &[
     Task {
         name: "firmware",
         options: firmware::OPTIONS,
-        summary: "replay recorded evaluations on an emulated board, and count instructions;\n\
+        summary: "replay recorded evaluations on every emulated board or on one, count instructions, and\n\
+                  compare with the budget, which --bless records anew;\n\
                   with --peer, count them beside the same network in C, by hand and by CasADi",
         run: firmware::task,
     },

@@ -7,8 +7,10 @@
 
 use crate::{
     Result,
-    command::for_all,
-    firmware::{Options, SIZE, SPEED, Workshop},
+    command::{for_all, for_all_by_two},
+    firmware::{
+        DOES_NOT_FIT, Network, Options, SIZE, SPEED, Setting, Workshop, first_board, networks,
+    },
     image,
     install::{self, BINUTILS},
 };
@@ -19,37 +21,63 @@ const PANICKED: &str = "fnn_panicked";
 /// The names of what leads there, to say what panics.
 const FAMILY: &[&str] = &["panic", "unwind", "unwrap_failed", "expect_failed", "_fail"];
 
-/// Look for panics in the binaries `every_call` and `out_of_bounds` of every network.
+/// Look for panics in the binaries `every_call` and `out_of_bounds`, on the board that is named or on all.
 pub(crate) fn task(args: &[String]) -> Result<()> {
     let options = Options::parse(args)?;
     install::ensure(&[&BINUTILS])?;
-    let workshop = Workshop::open(options.board, SPEED)?;
-    let small = Workshop::open(options.board, SIZE)?;
-    let networks = workshop.networks(&options)?;
-    for_all(&networks, |network| {
-        let name = &network.name;
+    let boards = options.boards();
+    // At the start, and not by two at once.
+    boards
+        .iter()
+        .try_for_each(|board| Workshop::open(board, SPEED).map(|_| ()))?;
+    let networks = networks(&options)?;
+    let (_, result) = for_all_by_two(&boards, |&board| {
         // What is not inlined for size may keep a check that is gone for speed.
-        for workshop in [&workshop, &small] {
-            let setting = workshop.setting.name;
-            let found = panics(&workshop.image(network, "every_call")?)?;
-            if !found.is_empty() {
-                let found = found.join(", ");
-                return Err(format!(
-                    "{name}, optimized for {setting}, can panic: {found}"
-                ));
+        let settings = match board.name == first_board().name {
+            true => vec![SPEED, SIZE],
+            false => vec![Setting::of(board)],
+        };
+        for setting in settings {
+            let workshop = Workshop::open(board, setting)?;
+            let networks = workshop.among(&networks);
+            for_all(&networks, |network| search(&workshop, network))?;
+            // The search has to find the panic that is there.
+            if let Some(network) = networks.first() {
+                let found = panics(&workshop.image(network, "out_of_bounds")?)?;
+                if !found.iter().any(|symbol| symbol == PANICKED) {
+                    return Err(format!(
+                        "{}: the panic of out_of_bounds was not found",
+                        board.name
+                    ));
+                }
+                println!("    with an index out of bounds: {}", found.join(", "));
             }
-            println!("    {name}, optimized for {setting}: no panic can be reached");
         }
-        let found = panics(&workshop.image(network, "out_of_bounds")?)?;
-        if !found.iter().any(|symbol| symbol == PANICKED) {
-            return Err(format!("{name}: the panic of out_of_bounds was not found"));
-        }
-        println!(
-            "    {name} with an index out of bounds: {}",
-            found.join(", ")
-        );
         Ok(())
-    })
+    });
+    result
+}
+
+/// Look for panics in every call of a network.
+fn search(workshop: &Workshop, network: &Network) -> Result<()> {
+    let (name, setting) = (&network.name, workshop.setting.name);
+    let board = workshop.board.name;
+    let image = match workshop.image(network, "every_call") {
+        Err(message) if message.contains(DOES_NOT_FIT) => {
+            println!("    {name} on {board} does not fit");
+            return Ok(());
+        }
+        image => image?,
+    };
+    let found = panics(&image)?;
+    if !found.is_empty() {
+        let found = found.join(", ");
+        return Err(format!(
+            "{name} on {board}, optimized for {setting}, can panic: {found}"
+        ));
+    }
+    println!("    {name} on {board}, optimized for {setting}: no panic can be reached");
+    Ok(())
 }
 
 /// The symbols of the image that have to do with panics.

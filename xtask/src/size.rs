@@ -13,8 +13,8 @@ use crate::{
 pub(crate) fn task(args: &[String]) -> Result<()> {
     let options = Options::parse(args)?;
     install::ensure(&[&BINUTILS])?;
-    let speed = Workshop::open(options.board, SPEED)?;
-    let size = Workshop::open(options.board, SIZE)?;
+    let speed = Workshop::open(options.board(), SPEED)?;
+    let size = Workshop::open(options.board(), SIZE)?;
     let networks = speed.networks(&options)?;
     let mut table = String::new();
     let result = for_all(&networks, |network| {
@@ -24,7 +24,7 @@ pub(crate) fn task(args: &[String]) -> Result<()> {
         Ok(())
     });
     if !table.is_empty() {
-        println!("\n{}: {}", options.board.name, options.board.processor);
+        println!("\n{}: {}", options.board().name, options.board().processor);
         println!("{HEADER}\n{table}");
     }
     result

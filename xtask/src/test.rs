@@ -3,9 +3,9 @@
 use std::env;
 
 use crate::{
-    Result,
+    Result, c,
     command::{Run, for_all},
-    firmware::{self, BOARDS},
+    firmware,
     install::{self, BINUTILS, CHROMIUM, GCC, QEMU, QEMU_RISCV},
     pages::{Page, check_shown},
     panics, root, size,
@@ -19,7 +19,7 @@ const LEAST_PERCENT: u64 = 175;
 type Part = (&'static str, fn() -> Result<()>);
 
 /// All parts, in the order in which they run.
-const PARTS: [Part; 10] = [
+const PARTS: [Part; 11] = [
     ("format", format),
     ("lints", lints),
     ("documentation", documentation),
@@ -27,6 +27,7 @@ const PARTS: [Part; 10] = [
     ("firmware", firmware_of_every_board),
     ("generated crate on every board", firmware::generated_crate),
     ("firmware beside C", beside_c),
+    ("libraries for C", || c::task(&[])),
     ("panics", || panics::task(&[])),
     ("size", || size::task(&[])),
     // The last one, so that its summary closes the output.
@@ -88,9 +89,7 @@ fn documentation() -> Result<()> {
 }
 
 fn firmware_of_every_board() -> Result<()> {
-    for_all(BOARDS, |board| {
-        firmware::task(&["--board".to_owned(), board.name.to_owned()])
-    })
+    firmware::task(&[])
 }
 
 fn beside_c() -> Result<()> {

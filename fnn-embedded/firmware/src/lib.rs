@@ -3,7 +3,7 @@
 #![no_std]
 #![deny(unsafe_op_in_unsafe_fn)]
 
-use core::{hint, panic::PanicInfo};
+use core::{cell::UnsafeCell, hint, panic::PanicInfo, ptr};
 
 use fnn_embedded::PaintedStack;
 
@@ -26,6 +26,57 @@ pub mod network {
 
 /// The board that this firmware is built for.
 pub const BOARD: &Board = include!(concat!(env!("OUT_DIR"), "/board.rs"));
+
+/// A variable of the image that stands for a sensor or an actuator: the compiler knows nothing of what is
+/// read there, and what is written counts.
+#[derive(Debug)]
+pub struct Port<T>(UnsafeCell<T>);
+
+// SAFETY: the firmware has one thread, and no interrupt is enabled.
+unsafe impl<T> Sync for Port<T> {}
+
+impl<T: Copy> Port<T> {
+    /// A port at which this is read first.
+    pub const fn new(first: T) -> Self {
+        Self(UnsafeCell::new(first))
+    }
+
+    /// What is there.
+    pub fn read(&self) -> T {
+        // SAFETY: the cell is valid for reads, and nothing else reads or writes it meanwhile.
+        unsafe { ptr::read_volatile(self.0.get()) }
+    }
+
+    /// Put something there.
+    pub fn write(&self, new: T) {
+        // SAFETY: the cell is valid for writes, and nothing else reads or writes it meanwhile.
+        unsafe { ptr::write_volatile(self.0.get(), new) }
+    }
+}
+
+/// A variable of the image that one function has to itself.
+#[derive(Debug)]
+pub struct Own<T>(UnsafeCell<T>);
+
+// SAFETY: as for `Port`.
+unsafe impl<T> Sync for Own<T> {}
+
+impl<T> Own<T> {
+    /// A variable with this value.
+    pub const fn new(first: T) -> Self {
+        Self(UnsafeCell::new(first))
+    }
+
+    /// The variable.
+    ///
+    /// # Safety
+    /// This is called once.
+    #[allow(clippy::mut_from_ref, reason = "it is called once")]
+    pub const unsafe fn take(&self) -> &mut T {
+        // SAFETY: the caller vouches that there is no other reference.
+        unsafe { &mut *self.0.get() }
+    }
+}
 
 /// Leave the emulator, with status 0 for success and 1 for failure.
 pub fn exit(success: bool) -> ! {

@@ -4,29 +4,25 @@
 #![no_std]
 #![no_main]
 
-use core::ptr;
-
 use fnn_core::{Evaluation, SVector};
 use fnn_firmware::{
-    entry,
+    Own, Port, entry,
     network::{NETWORK, Network, Scalar, Workspace},
 };
 
 const IN: usize = Network::INPUTS;
 const OUT: usize = Network::OUTPUTS;
 
+static WORKSPACE: Own<Workspace> = Own::new(Workspace::new());
+static INPUT: Port<[Scalar; IN]> = Port::new([0.0; IN]);
+static OUTPUT: Port<Option<Evaluation<Scalar, IN, OUT>>> = Port::new(None);
+
 #[entry]
 fn main() -> ! {
-    static mut WORKSPACE: Workspace = Workspace::new();
-    // They stand for a sensor and an actuator: the compiler knows nothing of what is read there,
-    // and what is written counts.
-    static mut INPUT: [Scalar; IN] = [0.0; IN];
-    static mut OUTPUT: Option<Evaluation<Scalar, IN, OUT>> = None;
+    // SAFETY: reset calls this function once.
+    let workspace = unsafe { WORKSPACE.take() };
     loop {
-        // SAFETY: a reference is valid for reads.
-        let x = SVector::from(unsafe { ptr::read_volatile(INPUT) });
-        let evaluation = NETWORK.evaluate(&x, WORKSPACE);
-        // SAFETY: a mutable reference is valid for writes.
-        unsafe { ptr::write_volatile(OUTPUT, Some(evaluation)) };
+        let x = SVector::from(INPUT.read());
+        OUTPUT.write(Some(NETWORK.evaluate(&x, workspace)));
     }
 }

@@ -3,39 +3,31 @@
 #![no_std]
 #![no_main]
 
-use core::ptr;
-
 use fnn_core::{Evaluation, SVector};
 use fnn_firmware::{
-    entry,
+    Own, Port, entry,
     network::{NETWORK, Network, Scalar, Workspace},
 };
 
 const IN: usize = Network::INPUTS;
 const OUT: usize = Network::OUTPUTS;
 
+static WORKSPACE: Own<Workspace> = Own::new(Workspace::new());
+static NEED: Port<bool> = Port::new(false);
+static INPUT: Port<[Scalar; IN]> = Port::new([0.0; IN]);
+static VALUE: Port<Option<SVector<Scalar, OUT>>> = Port::new(None);
+static OUTPUT: Port<Option<Evaluation<Scalar, IN, OUT>>> = Port::new(None);
+
 #[entry]
 fn main() -> ! {
-    static mut WORKSPACE: Workspace = Workspace::new();
-    static mut NEED: bool = false;
-    static mut INPUT: [Scalar; IN] = [0.0; IN];
-    static mut VALUE: SVector<Scalar, OUT> = SVector::from_array_storage(ZERO);
-    static mut OUTPUT: Option<Evaluation<Scalar, IN, OUT>> = None;
+    // SAFETY: reset calls this function once.
+    let workspace = unsafe { WORKSPACE.take() };
     loop {
-        // SAFETY: a reference is valid for reads.
-        let x = SVector::from(unsafe { ptr::read_volatile(INPUT) });
-        // SAFETY: as above.
-        if unsafe { ptr::read_volatile(NEED) } {
-            let evaluation = NETWORK.evaluate(&x, WORKSPACE);
-            // SAFETY: a mutable reference is valid for writes.
-            unsafe { ptr::write_volatile(OUTPUT, Some(evaluation)) };
+        let x = SVector::from(INPUT.read());
+        if NEED.read() {
+            OUTPUT.write(Some(NETWORK.evaluate(&x, workspace)));
         } else {
-            let value = NETWORK.value(&x, WORKSPACE);
-            // SAFETY: a mutable reference is valid for writes.
-            unsafe { ptr::write_volatile(VALUE, value) };
+            VALUE.write(Some(NETWORK.value(&x, workspace)));
         }
     }
 }
-
-const ZERO: fnn_core::nalgebra::ArrayStorage<Scalar, OUT, 1> =
-    fnn_core::nalgebra::ArrayStorage([[0.0; OUT]]);

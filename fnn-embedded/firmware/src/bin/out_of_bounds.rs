@@ -3,25 +3,23 @@
 #![no_std]
 #![no_main]
 
-use core::ptr;
-
 use fnn_core::SVector;
 use fnn_firmware::{
-    entry,
+    Own, Port, entry,
     network::{NETWORK, Network, Scalar, Workspace},
 };
 
+static WORKSPACE: Own<Workspace> = Own::new(Workspace::new());
+static INPUT: Port<[Scalar; Network::INPUTS]> = Port::new([0.0; Network::INPUTS]);
+static OUTPUT: Port<Scalar> = Port::new(0.0);
+
 #[entry]
 fn main() -> ! {
-    static mut WORKSPACE: Workspace = Workspace::new();
-    static mut INPUT: [Scalar; Network::INPUTS] = [0.0; Network::INPUTS];
-    static mut OUTPUT: Scalar = 0.0;
+    // SAFETY: reset calls this function once.
+    let workspace = unsafe { WORKSPACE.take() };
     loop {
-        // SAFETY: a reference is valid for reads.
-        let x = SVector::from(unsafe { ptr::read_volatile(INPUT) });
-        let evaluation = NETWORK.evaluate(&x, WORKSPACE);
-        let chosen = evaluation.value.as_slice()[x[0] as usize];
-        // SAFETY: a mutable reference is valid for writes.
-        unsafe { ptr::write_volatile(OUTPUT, chosen) };
+        let x = SVector::from(INPUT.read());
+        let evaluation = NETWORK.evaluate(&x, workspace);
+        OUTPUT.write(evaluation.value.as_slice()[x[0] as usize]);
     }
 }

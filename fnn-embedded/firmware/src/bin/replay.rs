@@ -17,7 +17,7 @@ use fnn_firmware::{
 const FLUSHED: Scalar = if size_of::<Scalar>() == 4 { 1e-36 } else { 0.0 };
 
 /// How many records differ from the desk by no more than [`FLUSHED`]; `None` if one differs by more.
-fn flushed(workspace: &mut Workspace) -> Option<usize> {
+fn flushed(workspace: &mut fnn_core::Workspace<Scalar, MOST>) -> Option<usize> {
     let mut count = 0;
     for record in &RECORDS {
         if NETWORK.replay(slice::from_ref(record), workspace).is_err() {
@@ -36,9 +36,28 @@ fn flushed(workspace: &mut Workspace) -> Option<usize> {
     Some(count)
 }
 
+/// Numbers of scratch memory that are enough for every call, of which `evaluate` may not take the most.
+const MOST: usize = most(&[
+    Network::WORKSPACE,
+    Network::columns_workspace(1),
+    Network::JVP_WORKSPACE,
+    Network::VJP_WORKSPACE,
+]);
+
+const fn most(mut numbers: &[usize]) -> usize {
+    let mut most = 0;
+    while let [first, rest @ ..] = numbers {
+        if *first > most {
+            most = *first;
+        }
+        numbers = rest;
+    }
+    most
+}
+
 #[entry]
 fn main() -> ! {
-    let workspace = &mut Workspace::new();
+    let workspace = &mut fnn_core::Workspace::new();
     let result = NETWORK.replay(&RECORDS, workspace);
     let flushed = if BOARD.helium {
         flushed(workspace)
@@ -66,12 +85,25 @@ fn main() -> ! {
     let evaluation = counter.instructions(|| {
         black_box(&NETWORK.evaluate(black_box(&x), workspace));
     });
-    let stack = stack_of(|| {
-        black_box(&NETWORK.evaluate(black_box(&x), workspace));
-    });
     hprintln!("instructions of value: {}", value);
     hprintln!("instructions of evaluate: {}", evaluation);
-    hprintln!("stack of evaluate: {}", stack);
+    let w = SVector::from(RECORDS[0].value);
+    macro_rules! stack {
+        ($($name:literal: $call:expr,)*) => { $(
+            let bytes = stack_of(|| {
+                black_box(&$call);
+            });
+            hprintln!("stack of {}: {}", $name, bytes);
+        )* };
+    }
+    stack! {
+        "value": NETWORK.value(black_box(&x), workspace),
+        "evaluate": NETWORK.evaluate(black_box(&x), workspace),
+        "columns": NETWORK.columns::<0, 1, _>(black_box(&x), workspace),
+        "jvp": NETWORK.jvp(black_box(&x), &x, workspace),
+        "vjp": NETWORK.vjp(black_box(&x), &w, workspace),
+        "replay": NETWORK.replay(black_box(&RECORDS[..1]), workspace),
+    }
     hprintln!(
         "returned by evaluate: {}",
         size_of::<Evaluation<Scalar, { Network::INPUTS }, { Network::OUTPUTS }>>()

@@ -4,29 +4,25 @@
 #![no_std]
 #![no_main]
 
-use core::ptr;
-
 use fnn_core::{Evaluation, SMatrix, SVector};
 use fnn_firmware::{
-    entry,
+    Port, entry,
     network::{Network, Scalar},
 };
 
 const IN: usize = Network::INPUTS;
 const OUT: usize = Network::OUTPUTS;
 
+static INPUT: Port<[Scalar; IN]> = Port::new([0.0; IN]);
+static OUTPUT: Port<Option<Evaluation<Scalar, IN, OUT>>> = Port::new(None);
+
 #[entry]
 fn main() -> ! {
-    static mut INPUT: [Scalar; IN] = [0.0; IN];
-    static mut OUTPUT: Option<Evaluation<Scalar, IN, OUT>> = None;
     loop {
-        // SAFETY: a reference is valid for reads.
-        let x = unsafe { ptr::read_volatile(INPUT) };
-        let evaluation = Evaluation {
+        let x = INPUT.read();
+        OUTPUT.write(Some(Evaluation {
             value: SVector::repeat(x[0]),
             jacobian: SMatrix::repeat(x[0]),
-        };
-        // SAFETY: a mutable reference is valid for writes.
-        unsafe { ptr::write_volatile(OUTPUT, Some(evaluation)) };
+        }));
     }
 }

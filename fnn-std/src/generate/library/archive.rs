@@ -1,4 +1,10 @@
 //! The archive that Cargo makes of a crate, rid of all but the object with our code.
+//!
+//! One thing of Rust's own library stays, where Arm's f64 is in software: the sum. gcc's `__aeabi_dadd` and
+//! `__aeabi_dsub` for ARMv7-M do not always round to the nearest (libgcc of gcc 12.2, among operands of
+//! many ones or zeros one sum in some 50 000: 0x4140000000000210 + 0xbf35dbd025596115), and `cargo xtask
+//! firmware` found that in a network. So our object calls Rust's under other names, which are weak, since
+//! another library of ours brings them too.
 
 use std::{fs, io::Cursor, path::Path};
 
@@ -7,10 +13,10 @@ use ar_archive_writer::{
 };
 use object::{
     BinaryFormat, LittleEndian, Object as _, ObjectSection as _, ObjectSymbol as _, SectionKind,
-    elf::FileHeader32,
+    elf::{self, FileHeader32},
     read::{
         archive::ArchiveFile,
-        elf::{FileHeader as _, SectionHeader as _},
+        elf::{FileHeader as _, SectionHeader as _, Sym as _},
     },
 };
 
@@ -20,6 +26,8 @@ use crate::error::{Error, Result};
 #[derive(Debug)]
 pub(super) struct Object {
     bytes: Vec<u8>,
+    /// Objects of Rust's own library that stay.
+    sums: Vec<Vec<u8>>,
     format: BinaryFormat,
     /// Bytes of machine code, of constants, and of variables.
     pub(super) code: u64,
@@ -67,11 +75,13 @@ pub(super) fn object(path: &Path, symbols: &[String]) -> Result<Object> {
     let unreadable = |e: object::Error| odd(format!("the compiler's archive cannot be read: {e}"));
     let members = ArchiveFile::parse(&*archive).map_err(unreadable)?;
     let mut found = None;
+    let mut others = Vec::new();
     for member in members.members() {
         let bytes = member.and_then(|m| m.data(&*archive)).map_err(unreadable)?;
         let Ok(file) = object::File::parse(bytes) else {
             continue;
         };
+        others.push(bytes);
         if exported(&file).any(|name| symbols.contains(&name)) {
             if found.is_some() {
                 return Err(odd(
@@ -101,6 +111,26 @@ pub(super) fn object(path: &Path, symbols: &[String]) -> Result<Object> {
         .filter(|name| !name.is_empty() && name != "_GLOBAL_OFFSET_TABLE_")
         .collect();
     needs.sort();
+    let is_sum = |name: &String| SUMS.iter().any(|(theirs, _)| theirs == name);
+    let (mut sums, mut bytes) = (Vec::<Vec<u8>>::new(), bytes.to_owned());
+    if float(&bytes).is_some() && needs.iter().any(is_sum) {
+        let wanted = needs.iter().filter(|name| is_sum(name)).cloned().collect();
+        needs.retain(|name| !is_sum(name));
+        sums = members_with(&others, wanted);
+        for bytes in sums.iter_mut().chain([&mut bytes]) {
+            rename(bytes).ok_or_else(|| odd("an object of the archive is damaged".to_owned()))?;
+        }
+        // What they leave to the linker beside each other.
+        let files = || sums.iter().filter_map(|bytes| object::File::parse(&**bytes).ok());
+        let defined: Vec<String> = files().flat_map(|f| exported(&f).collect::<Vec<_>>()).collect();
+        for file in files() {
+            let names = file.symbols().filter(|s| s.is_undefined());
+            let names = names.filter_map(|s| Some(plain(&file, s.name().ok()?)));
+            needs.extend(names.filter(|n| !n.is_empty() && !defined.contains(n)));
+        }
+        needs.sort();
+        needs.dedup();
+    }
     let is_panic = |name: &str| name.contains("panic") || name.contains("unwind");
     if let Some(panic) = file
         .symbols()
@@ -133,9 +163,77 @@ pub(super) fn object(path: &Path, symbols: &[String]) -> Result<Object> {
         ]),
         variables: bytes_of(&[SectionKind::Data, SectionKind::UninitializedData]),
         needs,
-        float: float(bytes),
-        bytes: bytes.to_owned(),
+        float: float(&bytes),
+        bytes,
+        sums,
     })
+}
+
+/// The sums of f64, as the compiler calls them and as they are called here: names of one length, since they
+/// are put in each other's place.
+const SUMS: [(&str, &str); 2] = [
+    ("__aeabi_dadd", "__fnn_f_dadd"),
+    ("__aeabi_dsub", "__fnn_f_dsub"),
+];
+
+/// The members that define these symbols, and those of Rust's that they ask for.
+fn members_with(members: &[&[u8]], mut wanted: Vec<String>) -> Vec<Vec<u8>> {
+    let mut found = Vec::new();
+    let mut seen = Vec::new();
+    while let Some(name) = wanted.pop() {
+        if seen.contains(&name) {
+            continue;
+        }
+        let files = members.iter().filter_map(|&bytes| Some((bytes, object::File::parse(bytes).ok()?)));
+        let mut with = files.filter(|(_, file)| exported(file).any(|other| other == name));
+        if let Some((bytes, file)) = with.next() {
+            let undefined = file.symbols().filter(|s| s.is_undefined());
+            let names = undefined.filter_map(|s| Some(s.name().ok()?.to_owned()));
+            // Other libraries have what has a name of C's.
+            wanted.extend(names.filter(|name| name.starts_with("_R") || name.starts_with("_ZN")));
+            if !found.contains(&bytes) {
+                found.push(bytes);
+            }
+        }
+        seen.push(name);
+    }
+    found.into_iter().map(<[u8]>::to_vec).collect()
+}
+
+/// Gives the sums their names here, and makes what an object of Rust's own library defines weak; our own
+/// object, which defines none of the sums, keeps what it defines.
+fn rename(bytes: &mut [u8]) -> Option<()> {
+    let mut edits = Vec::new();
+    {
+        let bytes = &*bytes;
+        let header = FileHeader32::<LittleEndian>::parse(bytes).ok()?;
+        let endian = header.endian().ok()?;
+        let sections = header.sections(endian, bytes).ok()?;
+        let symbols = sections.symbols(endian, bytes, elf::SHT_SYMTAB).ok()?;
+        let table = sections.section(symbols.section()).ok()?;
+        let strings = sections.section(symbols.string_section()).ok()?;
+        let (table, strings) = (table.sh_offset(endian), strings.sh_offset(endian));
+        let is_rusts = |name: &[u8]| name.starts_with(b"_R") || name.starts_with(b"_ZN17compiler_builtins");
+        for (at, symbol) in symbols.enumerate() {
+            let name = symbol.name(endian, symbols.strings()).ok()?;
+            let is_sum = SUMS.iter().find(|(theirs, _)| theirs.as_bytes() == name);
+            if let Some((_, ours)) = is_sum {
+                let start = (strings + symbol.st_name(endian)) as usize;
+                edits.push((start, ours.as_bytes().to_vec()));
+            }
+            let is_defined = symbol.st_shndx(endian) != elf::SHN_UNDEF;
+            if is_defined && symbol.st_bind() == elf::STB_GLOBAL && is_rusts(name) {
+                let entry = table as usize + at.0 * size_of_val(symbol);
+                let weak = (elf::STB_WEAK.0 << 4) | symbol.st_type().0;
+                // The byte behind name, value and size.
+                edits.push((entry + 12, vec![weak]));
+            }
+        }
+    }
+    for (start, new) in edits {
+        bytes.get_mut(start..)?.get_mut(..new.len())?.copy_from_slice(&new);
+    }
+    Some(())
 }
 
 /// What other objects can see of this one.
@@ -204,10 +302,13 @@ impl Object {
             BinaryFormat::Coff => ArchiveKind::Coff,
             _ => ArchiveKind::Gnu,
         };
-        let member =
-            NewArchiveMember::new(&self.bytes, &DEFAULT_OBJECT_READER, format!("{name}.o"));
+        let of = |bytes, name| NewArchiveMember::new(bytes, &DEFAULT_OBJECT_READER, name);
+        let mut members = vec![of(&self.bytes, format!("{name}.o"))];
+        for (i, bytes) in self.sums.iter().enumerate() {
+            members.push(of(bytes, format!("sum{i}.o")));
+        }
         let mut archive = Cursor::new(Vec::new());
-        write_archive_to_stream(&mut archive, &[member], kind, false, None)
+        write_archive_to_stream(&mut archive, &members, kind, false, None)
             .map_err(|e| Error::refused(format!("the archive cannot be written: {e}")))?;
         Ok(archive.into_inner())
     }
