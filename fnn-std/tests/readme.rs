@@ -54,18 +54,16 @@ fn run(folder: &Path, arguments: &str) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
-/// The arguments of `fnn` in a line of a page, where it names files: what stands for any file there, or
-/// for a folder of this project, is one of the desk.
+/// The arguments of `fnn` in a line of a page, where it names files: what stands for any file there is one
+/// of the desk.
 fn arguments_of(line: &str) -> Option<String> {
     let words: Vec<&str> = line.strip_prefix("fnn ")?.split(' ').collect();
-    let core = root().join("fnn-core").display().to_string();
     let words: Vec<&str> = words
         .into_iter()
         .map(|word| match word {
             "MODEL" => "policy.safetensors",
             "FILE" => "policy.rs",
             "X.npy" => "x.npy",
-            "…/fnn-core" => &core,
             word => word,
         })
         .collect();
@@ -94,6 +92,16 @@ fn every_command_of_the_pages_runs_and_shows_what_comes_out() {
                         result.unwrap_or_else(|message| panic!("{path}: {line}: {message}"));
                     }
                     typed += 1;
+                } else if line.starts_with("cc ") {
+                    let mut shell = Command::new("sh");
+                    let shell = shell.args(["-c", line]).current_dir(desk.path());
+                    let output = shell.output().unwrap();
+                    let [out, err] = [output.stdout, output.stderr]
+                        .map(|bytes| String::from_utf8(bytes).unwrap());
+                    assert!(output.status.success(), "{path}: {line}: {out}{err}");
+                    let out: Vec<&str> = out.lines().collect();
+                    check_shown(&command.shown, &out)
+                        .unwrap_or_else(|message| panic!("{path}: {line}: {message}"));
                 } else if line == "cd policy && cargo test" {
                     test_generated_crate(&desk.path().join("policy"));
                 } else if let Some(folder) = line.strip_prefix("cargo install --path ") {

@@ -121,8 +121,13 @@ pub(super) fn object(path: &Path, symbols: &[String]) -> Result<Object> {
             rename(bytes).ok_or_else(|| odd("an object of the archive is damaged".to_owned()))?;
         }
         // What they leave to the linker beside each other.
-        let files = || sums.iter().filter_map(|bytes| object::File::parse(&**bytes).ok());
-        let defined: Vec<String> = files().flat_map(|f| exported(&f).collect::<Vec<_>>()).collect();
+        let files = || {
+            sums.iter()
+                .filter_map(|bytes| object::File::parse(&**bytes).ok())
+        };
+        let defined: Vec<String> = files()
+            .flat_map(|f| exported(&f).collect::<Vec<_>>())
+            .collect();
         for file in files() {
             let names = file.symbols().filter(|s| s.is_undefined());
             let names = names.filter_map(|s| Some(plain(&file, s.name().ok()?)));
@@ -184,7 +189,9 @@ fn members_with(members: &[&[u8]], mut wanted: Vec<String>) -> Vec<Vec<u8>> {
         if seen.contains(&name) {
             continue;
         }
-        let files = members.iter().filter_map(|&bytes| Some((bytes, object::File::parse(bytes).ok()?)));
+        let files = members
+            .iter()
+            .filter_map(|&bytes| Some((bytes, object::File::parse(bytes).ok()?)));
         let mut with = files.filter(|(_, file)| exported(file).any(|other| other == name));
         if let Some((bytes, file)) = with.next() {
             let undefined = file.symbols().filter(|s| s.is_undefined());
@@ -213,7 +220,8 @@ fn rename(bytes: &mut [u8]) -> Option<()> {
         let table = sections.section(symbols.section()).ok()?;
         let strings = sections.section(symbols.string_section()).ok()?;
         let (table, strings) = (table.sh_offset(endian), strings.sh_offset(endian));
-        let is_rusts = |name: &[u8]| name.starts_with(b"_R") || name.starts_with(b"_ZN17compiler_builtins");
+        let is_rusts =
+            |name: &[u8]| name.starts_with(b"_R") || name.starts_with(b"_ZN17compiler_builtins");
         for (at, symbol) in symbols.enumerate() {
             let name = symbol.name(endian, symbols.strings()).ok()?;
             let is_sum = SUMS.iter().find(|(theirs, _)| theirs.as_bytes() == name);
@@ -231,7 +239,10 @@ fn rename(bytes: &mut [u8]) -> Option<()> {
         }
     }
     for (start, new) in edits {
-        bytes.get_mut(start..)?.get_mut(..new.len())?.copy_from_slice(&new);
+        bytes
+            .get_mut(start..)?
+            .get_mut(..new.len())?
+            .copy_from_slice(&new);
     }
     Some(())
 }
