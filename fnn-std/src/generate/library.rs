@@ -31,7 +31,7 @@ use crate::{
 use archive::{Float, Object};
 use toolchain::Toolchain;
 
-/// What [`run`] is told beside what a module is told.
+/// What [`run_library`] is told beside what a module is told.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Library {
     /// What the library is called, and the functions where it holds one model; the name of the folder by
