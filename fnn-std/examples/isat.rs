@@ -13,8 +13,8 @@
 //!   *added*.
 //! - A binary tree leads a point to one leaf: at each fork, to the side of the plane halfway between two.
 //!
-//! Here f is the model `ignition`, hydrogen and air over 10 µs, along trajectories from fresh mixtures to well
-//! past ignition; inputs and outputs are divided by their spread in the model's test states. The same is done
+//! Here f is the model `ignition`, hydrogen and air over 10 µs, along trajectories from fresh mixtures at 1 atm,
+//! 1100 to 1300 K and an equivalence ratio of 0.8 to 1.2, to well past ignition; inputs and outputs are divided by their spread in the model's test states. The same is done
 //! with the exact g, from one pass with the value; with g from central differences; and with constant leaves,
 //! g = 0. What an evaluation costs is counted in values of the network, by multiply-adds: value and Jacobian
 //! together are about nine and a half, and the differences of eleven inputs twenty-two beside the value.
@@ -360,6 +360,8 @@ fn draw(path: &Path, tallies: &[Tally]) -> Result<(), Box<dyn Error>> {
         .light_line_style(WHITE)
         .bold_line_style(RGBColor(228, 228, 228))
         .label_style(text.clone())
+        .x_label_formatter(&|x| format!("{x:.0}"))
+        .y_label_formatter(&|y| format!("{y:.0}"))
         .x_desc("questions")
         .draw()?;
     let direct = RGBColor(130, 130, 130);
