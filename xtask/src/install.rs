@@ -67,6 +67,17 @@ pub(crate) const HOST_GCC: Tool = Tool {
     is_present: || find("gcc").is_some(),
 };
 
+/// The linker for 64-bit Arm, with its C library, and the emulator that runs its programs.
+pub(crate) const AARCH64: Tool = Tool {
+    name: "aarch64-linux-gnu-gcc and qemu-aarch64",
+    packages: &[
+        "gcc-aarch64-linux-gnu",
+        "libc6-dev-arm64-cross",
+        "qemu-user",
+    ],
+    is_present: || find("aarch64-linux-gnu-gcc").is_some() && find("qemu-aarch64").is_some(),
+};
+
 /// The C++ compiler of the desk.
 pub(crate) const HOST_GXX: Tool = Tool {
     name: "g++",

@@ -1,5 +1,6 @@
 //! The project's tasks, for people and for continuous integration: `cargo xtask` lists them.
 
+mod aarch64;
 mod accuracy;
 mod bench;
 mod budget;
@@ -93,6 +94,13 @@ const TASKS: &[Task] = &[
                   compare with the budget, which --bless records anew;\n\
                   with --peer, count them beside the same network in C, by hand and by CasADi",
         run: firmware::task,
+    },
+    Task {
+        name: "aarch64",
+        options: "",
+        summary: "fnn for 64-bit Arm (Raspberry Pi, Jetson), emulated: its results byte for byte, and the tests\n\
+                  that hold the evaluator to networks that are compiled in",
+        run: aarch64::task,
     },
     Task {
         name: "c",

@@ -25,6 +25,9 @@ pub(super) enum Simd {
     /// AVX2.
     #[cfg(target_arch = "x86_64")]
     Middle(pulp::x86::V3),
+    /// NEON, which every 64-bit Arm has.
+    #[cfg(target_arch = "aarch64")]
+    Neon(pulp::aarch64::Neon),
     /// 16 bytes, whatever the program was compiled for.
     Baseline(pulp::Scalar128b),
 }
@@ -40,6 +43,8 @@ impl Simd {
             pulp::x86::V4::try_new().map(Self::Wide),
             #[cfg(target_arch = "x86_64")]
             pulp::x86::V3::try_new().map(Self::Middle),
+            #[cfg(target_arch = "aarch64")]
+            pulp::aarch64::Neon::try_new().map(Self::Neon),
             Some(Self::BASELINE),
         ];
         kinds.into_iter().flatten()
@@ -55,6 +60,8 @@ impl Simd {
             Self::Wide(simd) => of::<T, _>(simd),
             #[cfg(target_arch = "x86_64")]
             Self::Middle(simd) => of::<T, _>(simd),
+            #[cfg(target_arch = "aarch64")]
+            Self::Neon(simd) => of::<T, _>(simd),
             Self::Baseline(simd) => of::<T, _>(simd),
         }
     }
@@ -68,6 +75,8 @@ impl Simd {
             Self::Wide(simd) => pulp::Simd::vectorize(simd, op),
             #[cfg(target_arch = "x86_64")]
             Self::Middle(simd) => pulp::Simd::vectorize(simd, op),
+            #[cfg(target_arch = "aarch64")]
+            Self::Neon(simd) => pulp::Simd::vectorize(simd, op),
             Self::Baseline(simd) => pulp::Simd::vectorize(simd, op),
         }
     }
