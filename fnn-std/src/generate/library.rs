@@ -80,8 +80,9 @@ pub fn run_library(
     tell: &mut dyn FnMut(&str),
 ) -> Result<Report> {
     let name = library.name(folder)?;
-    let draft = DraftFolder::new(folder)?;
-    package::check_replaceable(draft.target(), "README.md", MARK, "library", &is_written)
+    // Before it takes its time, and so that nothing is left where it is broken off.
+    let target = DraftFolder::new(folder)?.target().to_owned();
+    package::check_replaceable(&target, "README.md", MARK, "library", &is_written)
         .map_err(|e| e.in_file(folder))?;
     if !inputs.is_empty() && inputs.len() != models.len() {
         return Err(Error::refused(format!(
@@ -138,6 +139,7 @@ pub fn run_library(
     ));
     let Compiled { object, shared } = compile(&files, &toolchain, &symbols, is_shown)?;
 
+    let draft = DraftFolder::new(folder)?;
     draft.write(&format!("{name}.h"), c::header(&name, &interfaces))?;
     draft.write(&format!("lib{name}.a"), object.archive(&name)?)?;
     if let Some((ending, bytes)) = shared {

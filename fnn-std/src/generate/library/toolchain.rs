@@ -121,7 +121,10 @@ impl Toolchain {
     /// shown on the terminal, and what it complains of in any case.
     pub(super) fn build(&self, folder: &Path, built: &Path, is_shown: bool) -> Result<()> {
         let mut cargo = Command::new("cargo");
-        cargo.args(["build", "--release"]).current_dir(folder);
+        // Run where `fnn` is, so that the toolchain is the one that was asked, and mirrors of the registry that
+        // are configured there count.
+        cargo.args(["build", "--release", "--manifest-path"]);
+        cargo.arg(folder.join("Cargo.toml"));
         if !is_shown {
             cargo.arg("--quiet");
         }
