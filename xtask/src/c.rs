@@ -15,7 +15,7 @@ use crate::{
     command::{Run, for_all},
     firmware::{Board, Network, SPEED, Workshop, emulate, find_board, target_folder},
     image,
-    install::{self, BINUTILS, GCC, GFORTRAN, HOST_GCC, HOST_GXX},
+    install::{self, BINUTILS, GCC, GFORTRAN, HOST_GCC, HOST_GXX, PYTHON},
     root,
 };
 
@@ -57,7 +57,7 @@ pub(crate) fn task(args: &[String]) -> Result<()> {
     if let Some(arg) = args.first() {
         return Err(format!("there is no option {arg}"));
     }
-    install::ensure(&[&GCC, &HOST_GCC, &HOST_GXX, &GFORTRAN, &BINUTILS])?;
+    install::ensure(&[&GCC, &HOST_GCC, &HOST_GXX, &GFORTRAN, &BINUTILS, &PYTHON])?;
     let desk = Desk::new()?;
     for_all(&PARTS, |(name, part)| {
         println!("\n-- {name}");
@@ -408,6 +408,8 @@ impl Core {
 
     /// A library of the model for it.
     fn library(&self, desk: &Desk, model: &Model, options: &[&str]) -> Result<Library> {
+        // `fnn` names a target that is not installed, and installs none.
+        install::compiler(self.target)?;
         let folder = format!("{}_{}_{}", model.name, self.target, self.float);
         let mut all = vec!["--target", self.target];
         if let Some(cpu) = self.cpu {

@@ -100,7 +100,7 @@ pub(crate) const CHROMIUM: Tool = Tool {
 };
 
 /// Python, and what makes environments of its packages.
-const PYTHON: Tool = Tool {
+pub(crate) const PYTHON: Tool = Tool {
     name: "python3 with venv",
     packages: &["python3-venv"],
     is_present: || {
