@@ -4,6 +4,7 @@ use std::{
     cell::Cell,
     ffi::OsStr,
     io::{BufRead as _, BufReader},
+    panic::resume_unwind,
     path::Path,
     process::{Command, Stdio},
     sync::atomic::{AtomicUsize, Ordering},
@@ -228,7 +229,8 @@ pub(crate) fn for_all_by_two<T: Sync, R: Send>(
     let mut done = thread::scope(|scope| {
         let other = scope.spawn(work);
         let mut done = work();
-        done.extend(other.join().unwrap_or_default());
+        // A panic there is one here: what it was to do must not count as done.
+        done.extend(other.join().unwrap_or_else(|panic| resume_unwind(panic)));
         done
     });
     done.sort_by_key(|(at, _)| *at);
