@@ -27,7 +27,7 @@ const MOST_INSTRUCTIONS: u64 = 100;
 
 /// The most bytes of code that the image in C has beside the one in Rust that does the same: what looks at
 /// the pointers, and the loop that stores the Jacobian row by row, which LLVM unrolls.
-const MOST_BYTES: u64 = 900;
+const MOST_BYTES: u64 = 850;
 
 const TIME_LIMIT: Duration = Duration::from_secs(120);
 
@@ -468,7 +468,7 @@ impl Core {
             .arg(programs().join("sections.ld"))
             .arg("-o")
             .arg(&program)
-            .run()?;
+            .captured()?;
         Ok(program)
     }
 }
@@ -488,9 +488,13 @@ fn on_boards(desk: &Desk) -> Result<()> {
     emulate(M3.board()?, &program, TIME_LIMIT)?.has("every: the bits of the desk")?;
 
     let board = M4F.board()?;
-    let dynamics = M4F.library(desk, &DYNAMICS, &["--records", "4"])?;
     let ignition = M4F.library(desk, &IGNITION, &["--records", "2"])?;
     let two = programs().join("two.c");
+    // Both in f64, so that both bring the sum of it.
+    let double = M4F.library(desk, &DYNAMICS, &["--records", "2", "--precision", "f64"])?;
+    let program = M4F.link(desk, "two", &two, &[&double, &ignition], &[])?;
+    emulate(board, &program, TIME_LIMIT)?.has("two libraries in one image: 0 failures")?;
+    let dynamics = M4F.library(desk, &DYNAMICS, &["--records", "4"])?;
     for_all(&[&[][..], &["-flto"]], |flags| {
         let program = M4F.link(desk, "two", &two, &[&dynamics, &ignition], flags)?;
         emulate(board, &program, TIME_LIMIT)?.has("two libraries in one image: 0 failures")
@@ -567,15 +571,14 @@ fn abis(desk: &Desk) -> Result<()> {
         (&M4F, &soft),
     ] {
         println!("the next one must be refused:");
-        if core
-            .link(desk, "mixed", &library.test(), &[library], &[])
-            .is_ok()
-        {
-            return Err(format!(
-                "{} links into an image of {}",
-                library.folder.display(),
-                core.float
-            ));
+        match core.link(desk, "mixed", &library.test(), &[library], &[]) {
+            // For that reason, and not since something else is amiss.
+            Err(message) if message.contains("uses VFP register arguments") => {}
+            Err(message) => return Err(message),
+            Ok(_) => {
+                let folder = library.folder.display();
+                return Err(format!("{folder} links into an image of {}", core.float));
+            }
         }
     }
     println!("the next one links, and must fault:");
