@@ -34,47 +34,85 @@ static const struct {
     {"columns", columns}, {"jvp", jvp}, {"vjp", vjp}, {"self_test", self_test},
 };
 
+#ifdef __riscv
+/* A tick is an instruction: the lower half of minstret. */
+#define MOST_TICKS 0xFFFFFFFFu
+
+static void start_ticks(void) {}
+
+static uint32_t now(void)
+{
+    uint32_t count;
+    __asm volatile(".option push\n\t.option arch, +zicsr\n\tcsrr %0, minstret\n\t.option pop" : "=r"(count));
+    return count;
+}
+
+/* Instructions of so many ticks. */
+static uint64_t of_ticks(uint64_t ticks) { return ticks; }
+#define PER_TICK 1u
+#else
 #define SYST_CSR (*(volatile uint32_t *)0xE000E010u)
 #define SYST_RVR (*(volatile uint32_t *)0xE000E014u)
 #define SYST_CVR (*(volatile uint32_t *)0xE000E018u)
 #define MOST_TICKS 0xFFFFFFu
 
-/* Ticks of so many calls; SysTick counts down, and around. */
+static void start_ticks(void)
+{
+    SYST_RVR = MOST_TICKS;
+    SYST_CVR = 0;
+    SYST_CSR = 5;
+}
+
+/* SysTick counts down, and around. */
+static uint32_t now(void) { return MOST_TICKS - SYST_CVR; }
+
+/* With one instruction in each emulated nanosecond, a tick is 1000 / MEGAHERTZ. */
+static uint64_t of_ticks(uint64_t ticks) { return ticks * 1000u / MEGAHERTZ; }
+#define PER_TICK ((1000u + MEGAHERTZ - 1) / MEGAHERTZ)
+#endif
+
+/* Ticks of so many calls. */
 static uint32_t ticks(int (*volatile call)(void), uint32_t times)
 {
-    uint32_t before = SYST_CVR;
+    uint32_t before = now();
     while (times-- > 0) {
         call();
     }
-    return (before - SYST_CVR) & MOST_TICKS;
+    return (now() - before) & MOST_TICKS;
 }
 
-/* Instructions of a call: with one instruction in each emulated nanosecond, a tick is 1000 / MEGAHERTZ. */
+/* Instructions of a call, on average over so many that a tick more or less is less than an instruction. */
 static uint32_t instructions(int (*call)(void))
 {
     uint32_t once = ticks(call, 1) + 1, times = MOST_TICKS / 4 / once;
-    if (times > 2 * 1000 / MEGAHERTZ) {
-        times = 2 * 1000 / MEGAHERTZ;
+    if (times > 2 * PER_TICK) {
+        times = 2 * PER_TICK;
     }
     if (times == 0) {
         times = 1;
     }
-    uint64_t total = ticks(call, times) - ticks(none, times);
-    return (uint32_t)((total * 1000 / MEGAHERTZ + times / 2) / times);
+    return (uint32_t)((of_ticks(ticks(call, times) - ticks(none, times)) + times / 2) / times);
 }
 
-extern uint32_t bss_end;
+/* The end of the variables, where a heap would begin; printf has one. */
+extern uint32_t end;
+
+#define HEAP 512
 
 /* Bytes of stack of a call: the free stack is painted, and the lowest word that lost its paint counts. */
 static uint32_t stack(int (*call)(void))
 {
     uint32_t *top, *word;
+#ifdef __riscv
+    __asm volatile("mv %0, sp" : "=r"(top));
+#else
     __asm volatile("mov %0, sp" : "=r"(top));
-    for (word = &bss_end + 1024; word < top - 8; word++) {
+#endif
+    for (word = &end + HEAP; word < top - 8; word++) {
         *(volatile uint32_t *)word = 0xC5A793E1u;
     }
     call();
-    for (word = &bss_end + 1024; *(volatile uint32_t *)word == 0xC5A793E1u; word++) {
+    for (word = &end + HEAP; *(volatile uint32_t *)word == 0xC5A793E1u; word++) {
     }
     return (uint32_t)((top - word) * 4);
 }
@@ -83,9 +121,7 @@ int main(void)
 {
     unsigned i;
     int failures = 0;
-    SYST_RVR = MOST_TICKS;
-    SYST_CVR = 0;
-    SYST_CSR = 5;
+    start_ticks();
     for (i = 0; i < M(_INPUTS); i++) {
         x[i] = (SCALAR)INPUT;
         v[i] = (SCALAR)1;
@@ -93,6 +129,7 @@ int main(void)
     for (i = 0; i < M(_OUTPUTS); i++) {
         w[i] = (SCALAR)1;
     }
+    printf("records: %d\nworkspace: %lu\n", M(_RECORDS), (unsigned long)(M(_WORKSPACE) * sizeof(SCALAR)));
     for (i = 0; i < sizeof calls / sizeof calls[0]; i++) {
         failures += calls[i].call();
         printf("stack of %s: %lu\n", calls[i].name, (unsigned long)stack(calls[i].call));

@@ -15,7 +15,7 @@ pub struct Board {
     pub target: &'static str,
     /// The processor that `rustc` schedules for.
     pub cpu: &'static str,
-    /// The processor as `arm-none-eabi-gcc` is told of it; empty where it is none of Arm's.
+    /// The processor as gcc is told of it.
     pub gcc_flags: &'static [&'static str],
     /// Where weights and code lie.
     pub flash: Region,
@@ -104,7 +104,7 @@ pub const BOARDS: &[Board] = &[
         processor: "RV32IMAC, f32 and f64 in software",
         target: "riscv32imac-unknown-none-elf",
         cpu: "generic-rv32",
-        gcc_flags: &[],
+        gcc_flags: &["-march=rv32imac", "-mabi=ilp32"],
         // Both in the machine's memory: its flash is not where it starts.
         flash: Region {
             origin: 0x8000_0000,
@@ -208,7 +208,7 @@ pub const BOARDS: &[Board] = &[
         processor: "RV32IMAFC, f32 in hardware, f64 in software",
         target: "riscv32imafc-unknown-none-elf",
         cpu: "generic-rv32",
-        gcc_flags: &[],
+        gcc_flags: &["-march=rv32imafc", "-mabi=ilp32f"],
         // Both in the machine's memory: its flash is not where it starts.
         flash: Region {
             origin: 0x8000_0000,

@@ -1,5 +1,5 @@
 //! Libraries for C, as an engineer links them: generated, compiled by gcc with all warnings, and run on the
-//! desk and on emulated boards, where every bit must be that of the desk.
+//! desk and on an emulated board, where every bit must be that of the desk.
 //!
 //! The programs are in `fnn-embedded/c`; those that `fnn generate --library` writes beside each library are
 //! compiled as its README says.
@@ -7,34 +7,21 @@
 use std::{
     fs,
     path::{Path, PathBuf},
-    time::Duration,
 };
 
 use crate::{
     Result,
     command::{Run, for_all},
-    firmware::{Board, Network, SPEED, Workshop, emulate, find_board, target_folder},
-    image,
+    firmware::{Report, first_board, target_folder},
     install::{self, BINUTILS, GCC, GFORTRAN, HOST_GCC, HOST_GXX, PYTHON},
+    library::{self, DYNAMICS, EVERY, IGNITION, Library, Model, WARNINGS},
     root,
 };
-
-/// What each program is compiled with: a header with a warning would be one in its user's project.
-const WARNINGS: &[&str] = &["-Wall", "-Wextra", "-Wpedantic", "-Wconversion", "-Werror"];
-
-/// The most instructions that a call in C takes beside the call in Rust behind it.
-const MOST_INSTRUCTIONS: u64 = 100;
-
-/// The most bytes of code that the image in C has beside the one in Rust that does the same: what looks at
-/// the pointers, and the loop that stores the Jacobian row by row, which LLVM unrolls.
-const MOST_BYTES: u64 = 850;
-
-const TIME_LIMIT: Duration = Duration::from_secs(120);
 
 /// A part and its name.
 type Part = (&'static str, fn(&Desk) -> Result<()>);
 
-const PARTS: [Part; 9] = [
+const PARTS: [Part; 7] = [
     ("C and C++ on the desk", on_the_desk),
     (
         "Python and C++ with the framework's file of inputs",
@@ -45,11 +32,9 @@ const PARTS: [Part; 9] = [
         "several models and other libraries in one program",
         together,
     ),
-    ("Cortex-M4F, M3 and M0", on_boards),
+    ("several models in one image of a board", on_boards),
     ("a crate that builds itself", by_hand),
     ("hard, softfp and soft", abis),
-    ("what a call in C costs", cost),
-    ("what an image in C weighs", size),
 ];
 
 /// Run all parts, and go on after a failure.
@@ -65,69 +50,9 @@ pub(crate) fn task(args: &[String]) -> Result<()> {
     })
 }
 
-/// The program `fnn`, compiled, and a folder for what it and the compilers make.
+/// A folder for what `fnn` and the compilers make.
 struct Desk {
-    fnn: PathBuf,
     folder: PathBuf,
-}
-
-/// A generated library: its folder, and the name of the library and of its functions.
-struct Library {
-    folder: PathBuf,
-    name: &'static str,
-}
-
-impl Library {
-    fn archive(&self) -> PathBuf {
-        self.folder.join(format!("lib{}.a", self.name))
-    }
-
-    fn test(&self) -> PathBuf {
-        self.folder.join(format!("{}_test.c", self.name))
-    }
-}
-
-/// The example models: name, file and inputs in fnn-std/models, number type in C, inputs and outputs.
-struct Model {
-    name: &'static str,
-    file: &'static str,
-    inputs: &'static str,
-    scalar: &'static str,
-    sizes: (usize, usize),
-}
-
-const DYNAMICS: Model = Model {
-    name: "dynamics",
-    file: "dynamics/dynamics.safetensors",
-    inputs: "dynamics/inputs.npy",
-    scalar: "float",
-    sizes: (8, 6),
-};
-
-const IGNITION: Model = Model {
-    name: "ignition",
-    file: "ignition/ignition.safetensors",
-    inputs: "ignition/inputs.npy",
-    scalar: "double",
-    sizes: (11, 9),
-};
-
-const EVERY: Model = Model {
-    name: "every",
-    file: "every/every.safetensors",
-    inputs: "every/inputs.npy",
-    scalar: "double",
-    sizes: (3, 4),
-};
-
-impl Model {
-    fn path(&self) -> PathBuf {
-        root().join("fnn-std/models").join(self.file)
-    }
-
-    fn inputs(&self) -> PathBuf {
-        root().join("fnn-std/models").join(self.inputs)
-    }
 }
 
 fn programs() -> PathBuf {
@@ -136,37 +61,24 @@ fn programs() -> PathBuf {
 
 impl Desk {
     fn new() -> Result<Self> {
-        let build = ["build", "--quiet", "--release", "--package", "fnn-std"];
-        Run::cargo().args(build).args(["--bin", "fnn"]).run()?;
+        library::build_fnn()?;
         let folder = target_folder().join("c");
         fs::create_dir_all(&folder).map_err(|e| format!("{}: {e}", folder.display()))?;
-        Ok(Self {
-            fnn: target_folder().join("release/fnn"),
-            folder,
-        })
+        Ok(Self { folder })
     }
 
     fn fnn(&self) -> Run {
-        // One folder for what Cargo builds, so that the dependencies are built once for each target.
-        Run::new(&self.fnn).env("CARGO_TARGET_DIR", self.folder.join("cargo"))
+        library::program().env("CARGO_TARGET_DIR", self.built())
+    }
+
+    /// Where Cargo builds the libraries.
+    fn built(&self) -> PathBuf {
+        self.folder.join("cargo")
     }
 
     /// A library of this model, in a folder of its own.
     fn library(&self, folder: &str, model: &Model, options: &[&str]) -> Result<Library> {
-        let folder = self.folder.join(folder);
-        self.fnn()
-            .arg("generate")
-            .arg(model.path())
-            .arg("--library")
-            .arg(&folder)
-            .args(["--name", model.name, "--input"])
-            .arg(model.inputs())
-            .args(options)
-            .run()?;
-        Ok(Library {
-            folder,
-            name: model.name,
-        })
+        Library::generate(model, self.folder.join(folder), &self.built(), options)
     }
 
     /// Compile and link `sources` into a program, and return its path.
@@ -261,22 +173,13 @@ fn with_files(desk: &Desk) -> Result<()> {
             ])
             .args(&files)
             .run()?;
-        let defined = definitions(model);
+        let defined = model.definitions();
         let mut compiler = vec!["g++", "-std=c++11", "-O2", "-pthread"];
         compiler.extend(defined.iter().map(String::as_str));
         let source = programs().join("call.cpp");
         let program = desk.link("call", &compiler, &[&source], &[&library])?;
         Run::new(program).args(&files).run()
     })
-}
-
-/// What the programs that serve any model are told of theirs.
-fn definitions(model: &Model) -> [String; 3] {
-    [
-        format!("-DMODEL={}", model.name),
-        format!("-DHEADER={}.h", model.name),
-        format!("-DSCALAR={}", model.scalar),
-    ]
 }
 
 /// The routine of the solver, under its usual name and under another one.
@@ -355,62 +258,38 @@ fn together(desk: &Desk) -> Result<()> {
     })
 }
 
-/// A kind of microcontroller: the board that has it, the target and the processor of the library, and gcc's
-/// choice of how floating-point numbers are passed.
+/// A target and a processor of the library, for the processor of the default board: how floating-point
+/// numbers are computed and passed follows from them.
 struct Core {
-    board: &'static str,
     target: &'static str,
     cpu: Option<&'static str>,
-    float: &'static str,
 }
 
-const M4F: Core = Core {
-    board: "mps2-an386",
+/// With arguments in floating-point registers.
+const HARD: Core = Core {
     target: "thumbv7em-none-eabihf",
     cpu: None,
-    float: "hard",
 };
 
-const M3: Core = Core {
-    board: "mps2-an385",
-    target: "thumbv7m-none-eabi",
-    cpu: None,
-    float: "soft",
-};
-
-const M0: Core = Core {
-    board: "microbit",
-    target: "thumbv6m-none-eabi",
-    cpu: None,
-    float: "soft",
-};
-
-/// The processor of the M4F, with arguments in its general registers.
-const M4F_SOFTFP: Core = Core {
+/// With arguments in general registers.
+const SOFTFP: Core = Core {
     target: "thumbv7em-none-eabi",
     cpu: Some("cortex-m4"),
-    float: "softfp",
-    ..M4F
 };
 
-/// The same without its floating-point unit.
-const M4_SOFT: Core = Core {
+/// Without the floating-point unit.
+const SOFT: Core = Core {
     target: "thumbv7em-none-eabi",
     cpu: None,
-    float: "soft",
-    ..M4F
 };
 
 impl Core {
-    fn board(&self) -> Result<&'static Board> {
-        find_board(self.board)
-    }
-
     /// A library of the model for it.
     fn library(&self, desk: &Desk, model: &Model, options: &[&str]) -> Result<Library> {
         // `fnn` names a target that is not installed, and installs none.
         install::compiler(self.target)?;
-        let folder = format!("{}_{}_{}", model.name, self.target, self.float);
+        let cpu = self.cpu.unwrap_or("any");
+        let folder = format!("{}_{}_{cpu}", model.name, self.target);
         let mut all = vec!["--target", self.target];
         if let Some(cpu) = self.cpu {
             all.extend(["--cpu", cpu]);
@@ -418,86 +297,41 @@ impl Core {
         all.extend(options);
         desk.library(&folder, model, &all)
     }
-
-    /// Compile and link a program for the board, with `more` flags; its start-up code and memory map are
-    /// those of this project.
-    fn link(
-        &self,
-        desk: &Desk,
-        program: &str,
-        source: &Path,
-        libraries: &[&Library],
-        more: &[&str],
-    ) -> Result<PathBuf> {
-        let board = self.board()?;
-        let program = desk.folder.join(format!("{program}_{}.elf", self.board));
-        let map = desk.folder.join(self.board);
-        let text = format!(
-            "MEMORY\n{{\n  FLASH (rx) : ORIGIN = {:#x}, LENGTH = {:#x}\n  RAM (rwx) : ORIGIN = {:#x}, \
-             LENGTH = {:#x}\n}}\n",
-            board.flash.origin, board.flash.length, board.ram.origin, board.ram.length
-        );
-        fs::create_dir_all(&map)
-            .and_then(|()| fs::write(map.join("memory.ld"), text))
-            .map_err(|e| format!("{}: {e}", map.display()))?;
-        let float = format!("-mfloat-abi={}", self.float);
-        // The processor as the generated README names it.
-        let cpu = board.gcc_flags.first().unwrap_or(&"");
-        let mut run = Run::new("arm-none-eabi-gcc")
-            .args([cpu, "-mthumb", &float, "-O2", "-std=c99"])
-            .args(WARNINGS)
-            .args(["-ffunction-sections", "-fdata-sections"])
-            .args(more);
-        for library in libraries {
-            run = run.arg("-I").arg(&library.folder);
-        }
-        run.arg(programs().join("start.c"))
-            .arg(source)
-            .args(libraries.iter().map(|library| library.archive()))
-            .args([
-                "-nostartfiles",
-                "--specs=nano.specs",
-                "--specs=rdimon.specs",
-                "-Wl,--gc-sections",
-            ])
-            // newlib's objects in assembly do not say that they need no executable stack.
-            .arg("-Wl,--no-warn-execstack")
-            .arg("-L")
-            .arg(map)
-            .arg("-T")
-            .arg(programs().join("sections.ld"))
-            .arg("-o")
-            .arg(&program)
-            .captured()?;
-        Ok(program)
-    }
 }
 
-/// The generated test on each kind of microcontroller, and two models in one image.
-fn on_boards(desk: &Desk) -> Result<()> {
-    for_all(&[M4F, M3, M0], |core| {
-        let board = core.board()?;
-        install::ensure(&[install::emulator(board)])?;
-        let library = core.library(desk, &DYNAMICS, &["--records", "4"])?;
-        let program = core.link(desk, "test", &library.test(), &[&library], &[])?;
-        emulate(board, &program, TIME_LIMIT)?.has("dynamics: the bits of the desk")
-    })?;
-    // Every activation in f64, by arithmetic in software.
-    let every = M3.library(desk, &EVERY, &["--precision", "f64"])?;
-    let program = M3.link(desk, "every", &every.test(), &[&every], &[])?;
-    emulate(M3.board()?, &program, TIME_LIMIT)?.has("every: the bits of the desk")?;
+/// Compile and link a program for the default board, and run it there.
+fn on_board(
+    desk: &Desk,
+    program: &str,
+    source: &Path,
+    libraries: &[&Library],
+    more: &[&str],
+) -> Result<Report> {
+    let board = first_board();
+    let program = desk.folder.join(program).with_extension("elf");
+    let flags = match libraries {
+        [first, ..] => first.flags()?,
+        [] => Vec::new(),
+    };
+    library::link(board, &flags, &program, source, libraries, more)?;
+    library::run(board, &program)
+}
 
-    let board = M4F.board()?;
-    let ignition = M4F.library(desk, &IGNITION, &["--records", "2"])?;
+/// Two models in one image. What one costs on every board is in `cargo xtask firmware`.
+fn on_boards(desk: &Desk) -> Result<()> {
+    // Every activation in f64, by arithmetic in software.
+    let every = HARD.library(desk, &EVERY, &["--precision", "f64"])?;
+    on_board(desk, "every", &every.test(), &[&every], &[])?.has("every: the bits of the desk")?;
+
+    let ignition = HARD.library(desk, &IGNITION, &["--records", "2"])?;
     let two = programs().join("two.c");
     // Both in f64, so that both bring the sum of it.
-    let double = M4F.library(desk, &DYNAMICS, &["--records", "2", "--precision", "f64"])?;
-    let program = M4F.link(desk, "two", &two, &[&double, &ignition], &[])?;
-    emulate(board, &program, TIME_LIMIT)?.has("two libraries in one image: 0 failures")?;
-    let dynamics = M4F.library(desk, &DYNAMICS, &["--records", "4"])?;
+    let double = HARD.library(desk, &DYNAMICS, &["--records", "2", "--precision", "f64"])?;
+    const EQUAL: &str = "two libraries in one image: 0 failures";
+    on_board(desk, "two", &two, &[&double, &ignition], &[])?.has(EQUAL)?;
+    let dynamics = HARD.library(desk, &DYNAMICS, &["--records", "4"])?;
     for_all(&[&[][..], &["-flto"]], |flags| {
-        let program = M4F.link(desk, "two", &two, &[&dynamics, &ignition], flags)?;
-        emulate(board, &program, TIME_LIMIT)?.has("two libraries in one image: 0 failures")
+        on_board(desk, "two", &two, &[&dynamics, &ignition], flags)?.has(EQUAL)
     })
 }
 
@@ -527,171 +361,79 @@ fn by_hand(desk: &Desk) -> Result<()> {
     let words = line
         .replace("\\\n", " ")
         .replace('\'', "")
-        .replace("TARGET", M4F.target);
-    install::compiler(M4F.target)?;
+        .replace("TARGET", HARD.target);
+    install::compiler(HARD.target)?;
     Run::cargo()
         .arg("rustc")
         .args(words.split_whitespace())
         .args(["--quiet", "--package", "dynamics", "--manifest-path"])
         .arg(folder.join("Cargo.toml"))
         .arg("--target-dir")
-        .arg(desk.folder.join("cargo"))
+        .arg(desk.built())
         .run()?;
     // The header and the test lie in its folder `c`; the archive is named as Cargo names it.
     let library = Library {
         folder: made.join("c"),
         name: "dynamics",
     };
-    let archive = desk
-        .folder
-        .join("cargo")
-        .join(M4F.target)
-        .join("release/libdynamics.a");
+    let archive = desk.built().join(HARD.target).join("release/libdynamics.a");
     fs::copy(&archive, library.archive()).map_err(|e| format!("{}: {e}", archive.display()))?;
-    let program = M4F.link(desk, "by_hand", &library.test(), &[&library], &[])?;
-    emulate(M4F.board()?, &program, TIME_LIMIT)?.has("dynamics: the bits of the desk")
+    let board = first_board();
+    let program = desk.folder.join("by_hand.elf");
+    let flags = HARD
+        .library(desk, &DYNAMICS, &["--records", "4"])?
+        .flags()?;
+    library::link(board, &flags, &program, &library.test(), &[&library], &[])?;
+    library::run(board, &program)?.has("dynamics: the bits of the desk")
 }
 
 /// The three ways to pass floating-point numbers: each works with its own, a mix of hard and another is
 /// refused by the linker, and the one that is not is what the page of the library warns of.
 fn abis(desk: &Desk) -> Result<()> {
-    let board = M4F.board()?;
     let options = ["--records", "4"];
-    let softfp = M4F_SOFTFP.library(desk, &DYNAMICS, &options)?;
-    let soft = M4_SOFT.library(desk, &DYNAMICS, &options)?;
-    let hard = M4F.library(desk, &DYNAMICS, &options)?;
-    for (core, library) in [(&M4F_SOFTFP, &softfp), (&M4_SOFT, &soft), (&M4F, &hard)] {
-        let program = core.link(desk, "abi", &library.test(), &[library], &[])?;
-        emulate(board, &program, TIME_LIMIT)?.has("dynamics: the bits of the desk")?;
+    let hard = HARD.library(desk, &DYNAMICS, &options)?;
+    let softfp = SOFTFP.library(desk, &DYNAMICS, &options)?;
+    let soft = SOFT.library(desk, &DYNAMICS, &options)?;
+    for (library, abi) in [(&hard, "hard"), (&softfp, "softfp"), (&soft, "soft")] {
+        if !library.flags()?.contains(&format!("-mfloat-abi={abi}")) {
+            return Err(format!("the page of the library does not say {abi}"));
+        }
+        on_board(desk, "abi", &library.test(), &[library], &[])?
+            .has("dynamics: the bits of the desk")?;
     }
-    for (core, library) in [
-        (&M4F_SOFTFP, &hard),
-        (&M4_SOFT, &hard),
-        (&M4F, &softfp),
-        (&M4F, &soft),
+    // A program compiled as one library says, linked with another one.
+    let mixed = |program: &str, of: &Library, with: &Library| {
+        let program = desk.folder.join(program).with_extension("elf");
+        let source = with.test();
+        library::link(first_board(), &of.flags()?, &program, &source, &[with], &[])
+            .map(|()| program)
+    };
+    for (of, with) in [
+        (&softfp, &hard),
+        (&soft, &hard),
+        (&hard, &softfp),
+        (&hard, &soft),
     ] {
         println!("the next one must be refused:");
-        match core.link(desk, "mixed", &library.test(), &[library], &[]) {
+        match mixed("mixed", of, with) {
             // For that reason, and not since something else is amiss.
             Err(message) if message.contains("uses VFP register arguments") => {}
             Err(message) => return Err(message),
             Ok(_) => {
-                let folder = library.folder.display();
-                return Err(format!("{folder} links into an image of {}", core.float));
+                let (of, with) = (of.folder.display(), with.folder.display());
+                return Err(format!("a program for {of} links with {with}"));
             }
         }
     }
     println!("the next one links, and must fault:");
-    let program = M4_SOFT.link(desk, "trap", &softfp.test(), &[&softfp], &[])?;
-    match emulate(board, &program, TIME_LIMIT) {
+    let program = mixed("trap", &soft, &softfp)?;
+    match library::run(first_board(), &program) {
         Err(message) if message.contains("exit status: 3") => {}
         Err(message) => return Err(message),
         Ok(_) => return Err("a library that uses the unit ran with the unit off".to_owned()),
     }
-    let page = softfp.folder.join("README.md");
-    let page = fs::read_to_string(&page).map_err(|e| format!("{}: {e}", page.display()))?;
-    match page.contains("faults where the unit is off") {
+    match softfp.readme()?.contains("faults where the unit is off") {
         true => Ok(()),
         false => Err("the page of the library does not warn of it".to_owned()),
     }
-}
-
-/// The module of the model that the firmware in Rust links, with the records of the library.
-fn module(model: &Model) -> Result<Network> {
-    Network::generate(model.name, &model.path(), &model.inputs(), None, &[""; 0])
-}
-
-/// Instructions and stack of each function beside the calls in Rust, compiled for the same processor.
-fn cost(desk: &Desk) -> Result<()> {
-    let board = M4F.board()?;
-    let core = Core {
-        cpu: Some(board.cpu),
-        ..M4F
-    };
-    let workshop = Workshop::open(board, SPEED)?;
-    let rust = workshop.replay(&module(&DYNAMICS)?)?;
-    let library = core.library(desk, &DYNAMICS, &[])?;
-    let defined = definitions(&DYNAMICS);
-    // The first input of the records.
-    let more = [
-        format!("-DMEGAHERTZ={}", board.megahertz),
-        "-DINPUT=0.1".to_owned(),
-        "-std=gnu99".to_owned(),
-    ];
-    let more: Vec<_> = defined.iter().chain(&more).map(String::as_str).collect();
-    let program = core.link(desk, "cost", &programs().join("cost.c"), &[&library], &more)?;
-    let c = emulate(board, &program, TIME_LIMIT)?;
-    println!(
-        "\n{}, dynamics, instructions of one call",
-        board.short_name()
-    );
-    println!("{:<16} {:>8} {:>8} {:>6}", "", "Rust", "C", "more");
-    for (here, there) in [
-        ("evaluate", "evaluate"),
-        ("evaluate", "evaluate_col"),
-        ("value", "value"),
-    ] {
-        let in_rust = rust.number(&format!("instructions of {here}"))?;
-        let in_c = c.number(&format!("instructions of {there}"))?;
-        let more = in_c as i64 - in_rust as i64;
-        println!("{there:<16} {in_rust:>8} {in_c:>8} {more:>6}");
-        if in_c > in_rust + MOST_INSTRUCTIONS {
-            return Err(format!(
-                "{there} takes {more} instructions beside the call in Rust"
-            ));
-        }
-    }
-    Ok(())
-}
-
-/// The code of an image in C beside the one in Rust that does the same, and their variables.
-fn size(desk: &Desk) -> Result<()> {
-    let board = M4F.board()?;
-    let core = Core {
-        cpu: Some(board.cpu),
-        ..M4F
-    };
-    let workshop = Workshop::open(board, SPEED)?;
-    let rust = workshop.image(&module(&DYNAMICS)?, "needed")?;
-    let without = workshop.image(&module(&DYNAMICS)?, "without")?;
-    let library = core.library(desk, &DYNAMICS, &[])?;
-    let defined = definitions(&DYNAMICS);
-    let defined: Vec<_> = defined.iter().map(String::as_str).collect();
-    let link = |program: &str, more: &[&str]| {
-        let flags = [&defined[..], &["-std=gnu99"], more].concat();
-        core.link(
-            desk,
-            program,
-            &programs().join("minimal.c"),
-            &[&library],
-            &flags,
-        )
-    };
-    let (with, bare) = (link("minimal", &[])?, link("bare", &["-DWITHOUT"])?);
-    let text = |image: &Path| image::section_bytes(image, &[".text"]);
-    let ram = |image: &Path| image::section_bytes(image, &[".data", ".bss"]);
-    let in_rust = text(&rust)?.saturating_sub(text(&without)?);
-    let in_c = text(&with)?.saturating_sub(text(&bare)?);
-    let variables = ram(&with)?.saturating_sub(ram(&bare)?);
-    let workspace = workshop.replay(&module(&DYNAMICS)?)?.number("workspace")?;
-    println!(
-        "\n{}, dynamics, bytes that the network adds to an image",
-        board.short_name()
-    );
-    println!("{:<24} {:>8} {:>8}", "", "Rust", "C");
-    println!("{:<24} {in_rust:>8} {in_c:>8}", "code");
-    println!("{:<24} {workspace:>8} {variables:>8}", "variables");
-    if in_c > in_rust + MOST_BYTES {
-        return Err(format!(
-            "the image in C has {} bytes of code more",
-            in_c - in_rust
-        ));
-    }
-    // The linker rounds to words of eight bytes.
-    if variables > workspace + 8 {
-        return Err(format!(
-            "{variables} bytes of variables, wanted the workspace, {workspace}"
-        ));
-    }
-    Ok(())
 }

@@ -13,6 +13,7 @@ use crate::{
     command::{Run, for_all, for_all_by_two},
     image,
     install::{self, Compiler, GCC},
+    library::{self, DYNAMICS},
     root,
 };
 
@@ -28,8 +29,9 @@ use weights::WEIGHTS;
 
 pub(crate) use board::{BOARDS, Board};
 
-pub(crate) const OPTIONS: &str = "[--board NAME] [--module FILE] [--bless]; --peer [--board NAME]";
-pub(crate) const IMAGE_OPTIONS: &str = "[--board NAME] [--module FILE]";
+pub(crate) const OPTIONS: &str =
+    "[--board NAME] [--network NAME] [--module FILE] [--bless]; --peer [--board NAME]";
+pub(crate) const IMAGE_OPTIONS: &str = "[--board NAME] [--network NAME] [--module FILE]";
 
 /// An example network.
 struct Example {
@@ -123,6 +125,8 @@ pub(crate) struct Options {
     /// The board that is named.
     pub(crate) named: Option<&'static Board>,
     module: Option<PathBuf>,
+    /// The example network that is named.
+    network: Option<&'static str>,
     bless: bool,
 }
 
@@ -131,6 +135,7 @@ impl Options {
         let mut options = Self {
             named: None,
             module: None,
+            network: None,
             bless: false,
         };
         let mut args = args.iter();
@@ -139,6 +144,7 @@ impl Options {
             match arg.as_str() {
                 "--board" => options.named = Some(find_board(value()?)?),
                 "--bless" => options.bless = true,
+                "--network" => options.network = Some(find_example(value()?)?),
                 "--module" => {
                     let file = value()?;
                     // The programs run here start in another folder.
@@ -149,6 +155,9 @@ impl Options {
                 }
                 _ => return Err(format!("there is no option {arg}")),
             }
+        }
+        if options.module.is_some() && options.network.is_some() {
+            return Err("--network names an example network, and --module another one".to_owned());
         }
         Ok(options)
     }
@@ -165,6 +174,17 @@ impl Options {
     pub(crate) fn board(&self) -> &'static Board {
         self.named.unwrap_or_else(first_board)
     }
+}
+
+fn find_example(name: &str) -> Result<&'static str> {
+    let names = EXAMPLES.iter().map(|example| example.name);
+    names.clone().find(|&known| known == name).ok_or_else(|| {
+        let names: Vec<_> = names.collect();
+        format!(
+            "there is no network {name}; there are: {}",
+            names.join(", ")
+        )
+    })
 }
 
 pub(crate) fn find_board(name: &str) -> Result<&'static Board> {
@@ -200,6 +220,10 @@ pub(crate) fn task(args: &[String]) -> Result<()> {
             lines.push(workshop.measure(network)?);
             Ok(())
         });
+        if options.module.is_none() && options.network.is_none_or(|name| name == DYNAMICS.name) {
+            let (line, row) = library::measure(&workshop)?;
+            lines.push((line, Some(row)));
+        }
         result.map(|()| lines)
     });
     let (lines, rows): (Vec<_>, Vec<_>) = measured.into_iter().flatten().unzip();
@@ -211,7 +235,8 @@ pub(crate) fn task(args: &[String]) -> Result<()> {
         println!("\n{HEADER}\n{table}");
     }
     result?;
-    if options.module.is_some() {
+    // The budget is of all of them.
+    if options.module.is_some() || options.network.is_some() {
         return Ok(());
     }
     match options.bless {
@@ -223,7 +248,49 @@ pub(crate) fn task(args: &[String]) -> Result<()> {
 const HEADER: &str = "\
 Records equal to the desk bit by bit, on Helium but for subnormal numbers; instructions of one call; bytes
 of code of an image that evaluates and does nothing else, of its variables, of stack and of workspace.
+`dynamics.c` is the library for C of `dynamics`, in firmware in C.
 board        processor    network    scalar records  equal     value   evaluate    code   RAM stack workspace";
+
+/// What the table says of a network beside the budget's row.
+pub(crate) struct Measured<'r> {
+    pub(crate) scalar: &'r str,
+    pub(crate) records: u64,
+    /// Records with the bits of the desk.
+    pub(crate) equal: u64,
+    /// Bytes of the variables of an image that evaluates and does nothing else.
+    pub(crate) ram: u64,
+    /// Bytes of stack of an evaluation.
+    pub(crate) stack: u64,
+    /// Bytes of the workspace.
+    pub(crate) workspace: u64,
+}
+
+impl Measured<'_> {
+    /// The line of the table.
+    pub(crate) fn line(&self, board: &Board, row: &budget::Row) -> String {
+        format!(
+            "{} {:>6} {:>7} {:>6} {:>9} {:>10} {:>7} {:>5} {:>5} {:>9}\n",
+            start_of_line(board, &row.network),
+            self.scalar,
+            self.records,
+            self.equal,
+            row.value,
+            row.evaluate,
+            row.code,
+            self.ram,
+            self.stack,
+            self.workspace,
+        )
+    }
+}
+
+fn start_of_line(board: &Board, network: &str) -> String {
+    format!(
+        "{:<12} {:<12} {network:<10}",
+        board.name,
+        board.short_name()
+    )
+}
 
 /// Count the instructions of the seed network, in Rust, in C and, given a `python` with CasADi, in
 /// the C that it generates; print them.
@@ -406,6 +473,7 @@ pub(crate) fn networks(options: &Options) -> Result<Vec<Network>> {
     let models = root().join("fnn-std/models");
     EXAMPLES
         .iter()
+        .filter(|example| options.network.is_none_or(|name| name == example.name))
         .map(|example| example.generate(&models))
         .collect()
 }
@@ -452,13 +520,13 @@ impl Workshop {
     /// where it does not fit into the board's memory.
     fn measure(&self, network: &Network) -> Result<(String, Option<budget::Row>)> {
         let (name, board) = (&network.name, self.board);
-        let start = format!("{:<12} {:<12} {name:<10}", board.name, board.short_name());
         let image = match self.image(network, "replay") {
             Err(message) if message.contains(DOES_NOT_FIT) => {
                 let overflow = message.split_once("overflowed by ").map(|(_, rest)| rest);
                 let bytes = overflow
                     .and_then(|rest| rest.split_once(' '))
                     .map_or("some", |(n, _)| n);
+                let start = start_of_line(board, name);
                 let line = format!("{start} does not fit: {bytes} bytes too many\n");
                 return Ok((line, None));
             }
@@ -478,23 +546,22 @@ impl Workshop {
             network: name.clone(),
             value: report.number("instructions of value")?,
             evaluate: report.number("instructions of evaluate")?,
-            code: image::section_bytes(&minimal, &[".text"])?,
+            code: image::code(&minimal)?,
             stack: stacks
                 .collect::<Result<Vec<_>>>()?
                 .into_iter()
                 .max()
                 .unwrap_or(0),
         };
-        let ram = image::section_bytes(&minimal, &[".data", ".bss", ".uninit"])?;
-        let line = format!(
-            "{start} {:>6} {records:>7} {equal:>6} {:>9} {:>10} {:>7} {ram:>5} {:>5} {:>9}\n",
-            report.text("scalar")?,
-            row.value,
-            row.evaluate,
-            row.code,
-            report.number("stack of evaluate")?,
-            report.number("workspace")?,
-        );
+        let measured = Measured {
+            scalar: report.text("scalar")?,
+            records,
+            equal,
+            ram: image::ram(&minimal)?,
+            stack: report.number("stack of evaluate")?,
+            workspace: report.number("workspace")?,
+        };
+        let line = measured.line(board, &row);
         Ok((line, Some(row)))
     }
 
@@ -544,11 +611,8 @@ impl Workshop {
             .args(features)
     }
 
-    /// Apart for each board and setting, so that they do not take turns to build the dependencies.
     fn folder(&self) -> PathBuf {
-        firmware_folder()
-            .join(self.board.name)
-            .join(self.setting.name)
+        board_folder(self.board, self.setting)
     }
 
     pub(crate) fn image(&self, network: &Network, bin: &str) -> Result<PathBuf> {
@@ -583,8 +647,11 @@ pub(crate) fn emulate(board: &Board, image: &Path, limit: Duration) -> Result<Re
     let lines = Run::new(emulator)
         .args(options)
         .args(["-machine", board.machine, "-nographic", "-monitor", "none"])
-        .args(["-serial", "none"])
-        .args(["-semihosting-config", "enable=on,target=native"])
+        .args(["-serial", "none", "-chardev", "stdio,id=console"])
+        .args([
+            "-semihosting-config",
+            "enable=on,target=native,chardev=console",
+        ])
         .args(["-icount", "shift=0", "-kernel"])
         .arg(image)
         .lines(limit)?;
@@ -686,6 +753,11 @@ fn seed() -> PathBuf {
 /// that again after each change of compiler.
 fn firmware_folder() -> PathBuf {
     target_folder().join("firmware")
+}
+
+/// Apart for each board and setting, so that they do not take turns to build the dependencies.
+pub(crate) fn board_folder(board: &Board, setting: Setting) -> PathBuf {
+    firmware_folder().join(board.name).join(setting.name)
 }
 
 /// Where all that is built goes.

@@ -50,6 +50,16 @@ pub(crate) fn section_bytes(image: &Path, names: &[&str]) -> Result<u64> {
     Ok(sizes.sum())
 }
 
+/// Bytes of an image's code.
+pub(crate) fn code(image: &Path) -> Result<u64> {
+    section_bytes(image, &[".text", ".init"])
+}
+
+/// Bytes of an image's variables.
+pub(crate) fn ram(image: &Path) -> Result<u64> {
+    section_bytes(image, &[".data", ".bss", ".uninit"])
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -60,6 +60,19 @@ pub(crate) const GCC: Tool = Tool {
     },
 };
 
+/// The C compiler for RISC-V with its library, picolibc, which starts the program and speaks semihosting.
+pub(crate) const GCC_RISCV: Tool = Tool {
+    name: "riscv64-unknown-elf-gcc with picolibc",
+    packages: &["gcc-riscv64-unknown-elf", "picolibc-riscv64-unknown-elf"],
+    is_present: || {
+        find("riscv64-unknown-elf-gcc").is_some()
+            && Run::new("riscv64-unknown-elf-gcc")
+                .arg("-print-file-name=picolibc.specs")
+                .output()
+                .is_ok_and(|path| Path::new(path.trim()).is_absolute())
+    },
+};
+
 /// The C compiler of the desk, which cargo's linker comes with.
 pub(crate) const HOST_GCC: Tool = Tool {
     name: "gcc",

@@ -13,6 +13,7 @@ mod firmware;
 mod fuzz;
 mod image;
 mod install;
+mod library;
 mod mutations;
 #[path = "../../fnn-std/tests/pages/mod.rs"]
 mod pages;

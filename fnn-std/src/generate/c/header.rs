@@ -66,6 +66,11 @@ impl Interface<'_, '_> {
                 workspace.to_string(),
                 &format!("numbers of a workspace, {bytes} bytes"),
             ),
+            (
+                "RECORDS",
+                self.module.records.to_string(),
+                &format!("evaluations that {name}_self_test replays"),
+            ),
             ("SHA256", string(self.sha256()), "the model's file"),
         ] {
             writeln!(f, "#define {name}_{suffix} {value} /* {says} */")?;

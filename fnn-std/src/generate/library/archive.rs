@@ -1,9 +1,7 @@
 //! The archive that Cargo makes of a crate, rid of all but the object with our code.
 //!
-//! One thing of Rust's own library stays, where Arm's f64 is in software: the sum. gcc's `__aeabi_dadd` and
-//! `__aeabi_dsub` for ARMv7-M do not always round to the nearest (libgcc of gcc 12.2, among operands of
-//! many ones or zeros one sum in some 50 000: 0x4140000000000210 + 0xbf35dbd025596115), and `cargo xtask
-//! firmware` found that in a network. So our object calls Rust's under other names, which are weak, since
+//! Arithmetic in software is the C compiler's, but where Rust's own is better ([`is_kept`]): that stays in
+//! the archive. It gets other names, so that the rest of an image keeps its own, and these are weak, since
 //! another library of ours brings them too.
 
 use std::{fs, io::Cursor, path::Path};
@@ -27,9 +25,9 @@ use crate::error::{Error, Result};
 pub(super) struct Object {
     bytes: Vec<u8>,
     /// Objects of Rust's own library that stay.
-    sums: Vec<Vec<u8>>,
+    kept: Vec<Vec<u8>>,
     format: BinaryFormat,
-    /// Bytes of machine code, of constants, and of variables.
+    /// Bytes of machine code with what is kept, of constants, and of variables.
     pub(super) code: u64,
     pub(super) constants: u64,
     pub(super) variables: u64,
@@ -111,18 +109,18 @@ pub(super) fn object(path: &Path, symbols: &[String]) -> Result<Object> {
         .filter(|name| !name.is_empty() && name != "_GLOBAL_OFFSET_TABLE_")
         .collect();
     needs.sort();
-    let is_sum = |name: &String| SUMS.iter().any(|(theirs, _)| theirs == name);
-    let (mut sums, mut bytes) = (Vec::<Vec<u8>>::new(), bytes.to_owned());
-    if float(&bytes).is_some() && needs.iter().any(is_sum) {
-        let wanted = needs.iter().filter(|name| is_sum(name)).cloned().collect();
-        needs.retain(|name| !is_sum(name));
-        sums = members_with(&others, wanted);
-        for bytes in sums.iter_mut().chain([&mut bytes]) {
+    let machine = machine(bytes);
+    let (mut kept, mut bytes) = (Vec::<Vec<u8>>::new(), bytes.to_owned());
+    if needs.iter().any(|name| is_kept(machine, name)) {
+        let wanted = needs.iter().filter(|name| is_kept(machine, name));
+        kept = members_with(&others, machine, wanted.cloned().collect());
+        needs.retain(|name| !is_kept(machine, name));
+        for bytes in kept.iter_mut().chain([&mut bytes]) {
             rename(bytes).ok_or_else(|| odd("an object of the archive is damaged".to_owned()))?;
         }
         // What they leave to the linker beside each other.
         let files = || {
-            sums.iter()
+            kept.iter()
                 .filter_map(|bytes| object::File::parse(&**bytes).ok())
         };
         let defined: Vec<String> = files()
@@ -144,7 +142,7 @@ pub(super) fn object(path: &Path, symbols: &[String]) -> Result<Object> {
     {
         return Err(odd(format!("the code can panic: it holds `{panic}`")));
     }
-    let bytes_of = |kinds: &[SectionKind]| {
+    let bytes_of = |file: &object::File<'_>, kinds: &[SectionKind]| -> u64 {
         let sections = file.sections().filter(|section| {
             // Constants with addresses in them, which are written once where a program is loaded.
             let is_relocated = section
@@ -158,31 +156,65 @@ pub(super) fn object(path: &Path, symbols: &[String]) -> Result<Object> {
         });
         sections.map(|section| section.size()).sum()
     };
+    let text = &[SectionKind::Text];
+    let kept_files = kept
+        .iter()
+        .filter_map(|bytes| object::File::parse(&**bytes).ok());
+    let kept_code: u64 = kept_files.map(|file| bytes_of(&file, text)).sum();
     Ok(Object {
         format: file.format(),
-        code: bytes_of(&[SectionKind::Text]),
-        constants: bytes_of(&[
-            SectionKind::ReadOnlyData,
-            SectionKind::ReadOnlyDataWithRel,
-            SectionKind::ReadOnlyString,
-        ]),
-        variables: bytes_of(&[SectionKind::Data, SectionKind::UninitializedData]),
+        code: bytes_of(&file, text) + kept_code,
+        constants: bytes_of(
+            &file,
+            &[
+                SectionKind::ReadOnlyData,
+                SectionKind::ReadOnlyDataWithRel,
+                SectionKind::ReadOnlyString,
+            ],
+        ),
+        variables: bytes_of(&file, &[SectionKind::Data, SectionKind::UninitializedData]),
         needs,
         float: float(&bytes),
         bytes,
-        sums,
+        kept,
     })
 }
 
-/// The sums of f64, as the compiler calls them and as they are called here: names of one length, since they
-/// are put in each other's place.
-const SUMS: [(&str, &str); 2] = [
-    ("__aeabi_dadd", "__fnn_f_dadd"),
-    ("__aeabi_dsub", "__fnn_f_dsub"),
-];
+/// The machine that an object is for, where it is one of 32 bits in the format ELF.
+fn machine(bytes: &[u8]) -> Option<elf::Machine> {
+    let header = FileHeader32::<LittleEndian>::parse(bytes).ok()?;
+    Some(header.e_machine.get(header.endian().ok()?))
+}
+
+/// Whether the archive keeps this function of Rust's own library.
+///
+/// On Arm it keeps the sum of f64: gcc's `__aeabi_dadd` and `__aeabi_dsub` for ARMv7-M do not always round
+/// to the nearest (libgcc of gcc 12.2, among operands of many ones or zeros one sum in some 50 000:
+/// 0x4140000000000210 + 0xbf35dbd025596115), and `cargo xtask firmware` found that in a network. On RISC-V
+/// it keeps all of f32 and f64: gcc's take half as many instructions again.
+fn is_kept(machine: Option<elf::Machine>, name: &str) -> bool {
+    match machine {
+        Some(elf::EM_ARM) => ["__aeabi_dadd", "__aeabi_dsub"].contains(&name),
+        // As gcc's manual names them: `__addsf3`, `__floatsidf`, `__extendsfdf2`.
+        Some(elf::EM_RISCV) => {
+            name.starts_with("__") && (name.contains("sf") || name.contains("df"))
+        }
+        _ => false,
+    }
+}
+
+/// What a function that is kept is called here: a name of the same length, since it is put in the other's
+/// place, of the kind that C leaves to implementations.
+fn kept_name(name: &[u8]) -> Vec<u8> {
+    [b"_F", &name[2..]].concat()
+}
 
 /// The members that define these symbols, and those of Rust's that they ask for.
-fn members_with(members: &[&[u8]], mut wanted: Vec<String>) -> Vec<Vec<u8>> {
+fn members_with(
+    members: &[&[u8]],
+    machine: Option<elf::Machine>,
+    mut wanted: Vec<String>,
+) -> Vec<Vec<u8>> {
     let mut found = Vec::new();
     let mut seen = Vec::new();
     while let Some(name) = wanted.pop() {
@@ -196,8 +228,8 @@ fn members_with(members: &[&[u8]], mut wanted: Vec<String>) -> Vec<Vec<u8>> {
         if let Some((bytes, file)) = with.next() {
             let undefined = file.symbols().filter(|s| s.is_undefined());
             let names = undefined.filter_map(|s| Some(s.name().ok()?.to_owned()));
-            // Other libraries have what has a name of C's.
-            wanted.extend(names.filter(|name| name.starts_with("_R") || name.starts_with("_ZN")));
+            // Other libraries have the rest of what has a name of C's.
+            wanted.extend(names.filter(|name| is_rusts(name.as_bytes()) || is_kept(machine, name)));
             if !found.contains(&bytes) {
                 found.push(bytes);
             }
@@ -207,10 +239,16 @@ fn members_with(members: &[&[u8]], mut wanted: Vec<String>) -> Vec<Vec<u8>> {
     found.into_iter().map(<[u8]>::to_vec).collect()
 }
 
-/// Gives the sums their names here, and makes what an object of Rust's own library defines weak; our own
-/// object, which defines none of the sums, keeps what it defines.
+/// Whether Rust made this name.
+fn is_rusts(name: &[u8]) -> bool {
+    name.starts_with(b"_R") || name.starts_with(b"_ZN")
+}
+
+/// Gives what is kept its names here, and makes what an object of Rust's own library defines weak; our own
+/// object, which defines none of it, keeps what it defines.
 fn rename(bytes: &mut [u8]) -> Option<()> {
     let mut edits = Vec::new();
+    let machine = machine(bytes);
     {
         let bytes = &*bytes;
         let header = FileHeader32::<LittleEndian>::parse(bytes).ok()?;
@@ -220,17 +258,16 @@ fn rename(bytes: &mut [u8]) -> Option<()> {
         let table = sections.section(symbols.section()).ok()?;
         let strings = sections.section(symbols.string_section()).ok()?;
         let (table, strings) = (table.sh_offset(endian), strings.sh_offset(endian));
-        let is_rusts =
-            |name: &[u8]| name.starts_with(b"_R") || name.starts_with(b"_ZN17compiler_builtins");
         for (at, symbol) in symbols.enumerate() {
             let name = symbol.name(endian, symbols.strings()).ok()?;
-            let is_sum = SUMS.iter().find(|(theirs, _)| theirs.as_bytes() == name);
-            if let Some((_, ours)) = is_sum {
+            let is_kept = str::from_utf8(name).is_ok_and(|name| is_kept(machine, name));
+            if is_kept {
                 let start = (strings + symbol.st_name(endian)) as usize;
-                edits.push((start, ours.as_bytes().to_vec()));
+                edits.push((start, kept_name(name)));
             }
             let is_defined = symbol.st_shndx(endian) != elf::SHN_UNDEF;
-            if is_defined && symbol.st_bind() == elf::STB_GLOBAL && is_rusts(name) {
+            let is_global = symbol.st_bind() == elf::STB_GLOBAL;
+            if is_defined && is_global && (is_kept || is_rusts(name)) {
                 let entry = table as usize + at.0 * size_of_val(symbol);
                 let weak = (elf::STB_WEAK.0 << 4) | symbol.st_type().0;
                 // The byte behind name, value and size.
@@ -271,7 +308,7 @@ fn float(bytes: &[u8]) -> Option<Float> {
     const VFP_ARGS: u64 = 28;
     let header = FileHeader32::<LittleEndian>::parse(bytes).ok()?;
     let endian = header.endian().ok()?;
-    if header.e_machine.get(endian) != object::elf::EM_ARM {
+    if header.e_machine.get(endian) != elf::EM_ARM {
         return None;
     }
     let sections = header.sections(endian, bytes).ok()?;
@@ -315,8 +352,8 @@ impl Object {
         };
         let of = |bytes, name| NewArchiveMember::new(bytes, &DEFAULT_OBJECT_READER, name);
         let mut members = vec![of(&self.bytes, format!("{name}.o"))];
-        for (i, bytes) in self.sums.iter().enumerate() {
-            members.push(of(bytes, format!("sum{i}.o")));
+        for (i, bytes) in self.kept.iter().enumerate() {
+            members.push(of(bytes, format!("kept{i}.o")));
         }
         let mut archive = Cursor::new(Vec::new());
         write_archive_to_stream(&mut archive, &members, kind, false, None)
