@@ -1,7 +1,7 @@
 //! Carries the source of `fnn-core` and `fnn-embedded`: `fnn generate` writes it beside what it makes,
 //! which so builds without this project.
 //!
-//! Of each crate that is the manifest, whole by itself, and all files of `src`. The lock file names the
+//! Of each crate that is the manifest, whole by itself, and the files of `src`, without what a feature adds. The lock file names the
 //! releases of what they depend on, those that the firmware is tested with.
 
 use std::{
@@ -29,6 +29,12 @@ fn main() -> Result<()> {
         text += &format!("pub(super) const {constant}: Source = Source {{\n");
         text += &format!("    manifest: {manifest:?},\n    files: &[\n");
         for file in files(&folder.join("src"))? {
+            // The loop of `fnn-embedded` is not behind a C interface, and depends on other crates.
+            if file.components().any(|part| part.as_os_str() == "control")
+                || file.ends_with("control.rs")
+            {
+                continue;
+            }
             println!("cargo::rerun-if-changed={}", file.display());
             let inside = file
                 .strip_prefix(&folder)?
@@ -95,9 +101,18 @@ fn manifest(path: &Path, workspace: &Table) -> Result<String> {
     let library = Table::from_iter([("name".to_owned(), name.replace('-', "_").into())]);
     package.insert("name".to_owned(), format!("@PREFIX@{name}").into());
     manifest.insert("lib".to_owned(), Value::Table(library));
-    let dependencies = manifest
+    // What is optional is not carried; the names of the features stay, since the source asks for them.
+    if let Some(features) = manifest.get_mut("features").and_then(Value::as_table_mut) {
+        features
+            .iter_mut()
+            .for_each(|(_, needs)| *needs = Value::Array(Vec::new()));
+    }
+    let mut dependencies = manifest
         .get_mut("dependencies")
         .and_then(Value::as_table_mut);
+    if let Some(all) = &mut dependencies {
+        all.retain(|_, value| value.get("optional").is_none());
+    }
     if let Some(core) = dependencies.and_then(|all| all.get_mut("fnn-core")) {
         *core = "@FNN_CORE@".into();
     }

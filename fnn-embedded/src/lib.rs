@@ -10,7 +10,17 @@
 #![no_std]
 #![deny(unsafe_op_in_unsafe_fn)]
 
+#[cfg(test)]
+extern crate std;
+
+#[cfg(feature = "control")]
+mod control;
 pub mod ffi;
 mod stack;
+
+#[cfg(feature = "control")]
+pub use control::*;
+#[cfg(feature = "control")]
+pub use {embedded_hal, embedded_io, heapless};
 
 pub use stack::PaintedStack;
