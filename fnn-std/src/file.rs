@@ -11,6 +11,16 @@ use tempfile::{NamedTempFile, TempDir};
 
 use crate::error::{Error, Result};
 
+/// That the folder of what is to be written is not there, or what else was wrong with it.
+fn missing(path: &Path, folder: &Path, error: io::Error) -> Error {
+    if error.kind() != io::ErrorKind::NotFound {
+        return Error::system("write", path, error);
+    }
+    Error::refused("the folder that it is to be in does not exist")
+        .in_file(path)
+        .with_help(format!("mkdir -p {}", crate::generate::typed(folder)))
+}
+
 /// The file at `path`, which must be a regular one, and its length in bytes.
 pub(crate) fn open(path: &Path) -> Result<(File, u64)> {
     let cannot = |e| Error::system("read", path, e);
@@ -117,7 +127,7 @@ impl Draft {
             Some(folder) if !folder.as_os_str().is_empty() => folder,
             _ => Path::new("."),
         };
-        let folder = fs::canonicalize(folder).map_err(cannot)?;
+        let folder = fs::canonicalize(folder).map_err(|e| missing(path, folder, e))?;
         let mut prefix = OsString::from(".");
         prefix.push(name);
         prefix.push(".");
@@ -198,7 +208,7 @@ impl DraftFolder {
             Some(parent) if !parent.as_os_str().is_empty() => parent,
             _ => Path::new("."),
         };
-        let parent = fs::canonicalize(parent).map_err(cannot)?;
+        let parent = fs::canonicalize(parent).map_err(|e| missing(path, parent, e))?;
         let mut prefix = OsString::from(".");
         prefix.push(name);
         prefix.push(".");

@@ -64,8 +64,8 @@ pub use report::{Report, typed};
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Options {
     /// A file of inputs, `.npy` or `.csv`, to take the records from; without one the inputs are
-    /// the middle of the ranges that the model states and numbers in them, or zero and numbers
-    /// between -1 and 1.
+    /// the middle of the ranges that the model states and numbers in them. One that states none has
+    /// those that the scaling at its beginning takes to -1 to 1, or else these.
     pub input: Option<PathBuf>,
     /// Whether the first line of a `.csv` of inputs is a header; told from the line by default.
     pub header: Option<bool>,
@@ -294,7 +294,9 @@ impl<'m> Module<'m> {
         let (records, left_out) = self.evaluate::<T>()?;
         let mut text = String::new();
         let _ = self.print::<T>(&mut text, &records);
-        Ok((text, Report::new(left_out)))
+        let mut report = Report::new(left_out);
+        report.recorded = records.len();
+        Ok((text, report))
     }
 
     /// The first record.
@@ -595,8 +597,8 @@ struct Record<T> {
     jacobian: Vec<T>,
 }
 
-/// The middle of the inputs' ranges first, then numbers in them that are the same on every run.
-/// Ranges that are not known are -1 to 1.
+/// The middle of the inputs' ranges first, then numbers in them that are the same on every run. Where the
+/// model states no ranges, they are what its first layer scales to -1 to 1, if that is a scaling, else these.
 fn arbitrary(model: &Model, rows: usize) -> Result<Rows> {
     if rows > MOST_ARBITRARY {
         return Err(Error::refused(format!(
@@ -612,9 +614,11 @@ fn arbitrary(model: &Model, rows: usize) -> Result<Rows> {
         ((z ^ (z >> 31)) >> 40) as f64 / f64::from(1 << 23) - 1.0
     });
     let columns = model.inputs();
+    let scaled = scaled_to_unit(model);
+    let ranges = model.input_ranges().or(scaled.as_deref());
     let zeros = std::iter::repeat_n(0.0, columns);
     let numbers = zeros.chain(random).take(rows * columns).enumerate();
-    let placed = numbers.map(|(at, number)| match model.input_ranges() {
+    let placed = numbers.map(|(at, number)| match ranges {
         Some(ranges) => {
             let Range { start, end } = ranges[at % columns].clone();
             // A number of f32, so that both formats have the same input.
@@ -623,6 +627,37 @@ fn arbitrary(model: &Model, rows: usize) -> Result<Rows> {
         None => number,
     });
     Rows::new(columns, placed.collect())
+}
+
+/// The ranges that the scalings at the beginning of the model take to -1 to 1: those of its training, as far
+/// as the file tells. `None` without such a layer, or where an entry has none.
+fn scaled_to_unit(model: &Model) -> Option<Vec<Range<f64>>> {
+    let scalings = model.layers().iter().map_while(|layer| match layer {
+        Layer::Affine(scaling) => Some(scaling),
+        _ => None,
+    });
+    // y = scale * x + shift, of all scalings up to the first activation.
+    let mut all: Option<Vec<(f64, f64)>> = None;
+    for scaling in scalings {
+        let each = scaling.scale().iter().zip(scaling.shift());
+        all = Some(match all {
+            None => each.map(|(&s, &t)| (s, t)).collect(),
+            Some(all) => all
+                .iter()
+                .zip(each)
+                .map(|(&(scale, shift), (&s, &t))| (s * scale, s * shift + t))
+                .collect(),
+        });
+        if scaling.activation() != Activation::Identity {
+            break;
+        }
+    }
+    let ranges = all?.into_iter().map(|(scale, shift)| {
+        let (low, high) = ((-1.0 - shift) / scale, (1.0 - shift) / scale);
+        let is_range = low.is_finite() && high.is_finite() && low != high;
+        is_range.then_some(low.min(high)..low.max(high))
+    });
+    ranges.collect()
 }
 
 /// The layers in runs of one type.

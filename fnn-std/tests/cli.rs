@@ -556,11 +556,11 @@ fn eval_refuses_in_one_line() {
         ),
         (
             "m.safetensors --input x.csv --output nowhere/y.npy",
-            "cannot write `nowhere/y.npy`: No such file",
+            "`nowhere/y.npy`: the folder that it is to be in does not exist",
         ),
         (
             "m.safetensors --input x.csv --output y.npy --jacobian nowhere/j.npy",
-            "cannot write `nowhere/j.npy`: No such file",
+            "`nowhere/j.npy`: the folder that it is to be in does not exist",
         ),
         (
             "m.safetensors --input x.csv --output folder.npy",
@@ -954,6 +954,40 @@ fn generate_writes_a_module() {
     desk.fails("generate m.safetensors --module nowhere/p.rs");
 }
 
+/// A model that scales its inputs first is recorded where it was trained, and the header counts what is
+/// recorded, not what was asked for.
+#[test]
+fn records_are_taken_where_the_model_was_trained_and_counted() {
+    let desk = Desk::new();
+    desk.write(
+        "scaled.json",
+        r#"{"version": 1, "precision": "f32", "layers": [
+            {"affine": {"scale": [1.0, 1.0], "shift": [-300.0, -100000.0]}},
+            {"affine": {"scale": [0.25, 0.001], "shift": [0.0, 0.0]}},
+            {"dense": {"weight": [[1.0, 2.0]], "bias": [0.5], "activation": "tanh"}}
+        ]}"#,
+    );
+    desk.runs("generate scaled.json --crate scaled --records 3");
+    let module = fs::read_to_string(desk.path("scaled/src/network.rs")).unwrap();
+    let first = module.split_once("input: [").unwrap().1;
+    let numbers: Vec<&str> = first.split(']').next().unwrap().split(',').collect();
+    let numbers: Vec<f64> = numbers
+        .iter()
+        .filter_map(|n| n.trim().parse().ok())
+        .collect();
+    assert_eq!(numbers, [300.0, 100_000.0]);
+    let count = |folder: &str| {
+        let header = fs::read_to_string(desk.path(&format!("{folder}/c/{folder}.h"))).unwrap();
+        let line = header.lines().find(|line| line.contains("_RECORDS "));
+        let line = line.unwrap().split_once("_RECORDS ").unwrap().1;
+        line.split(' ').next().unwrap().to_owned()
+    };
+    assert_eq!(count("scaled"), "3");
+    desk.write("two.csv", "301,99000\n299,101000\n");
+    desk.runs("generate scaled.json --crate counted --input two.csv --records 50");
+    assert_eq!(count("counted"), "2");
+}
+
 #[test]
 fn generate_writes_a_crate_that_replaces_none_but_its_kind() {
     let desk = Desk::new();
@@ -1001,8 +1035,12 @@ fn generate_writes_a_crate_that_replaces_none_but_its_kind() {
     desk.write("policy/src/mine.rs", "mine");
     refused("--crate policy", "mine.rs` in this crate was not generated");
     assert_eq!(fs::read(desk.path("policy/src/mine.rs")).unwrap(), b"mine");
+    fs::create_dir(desk.path("other")).unwrap();
+    desk.write("other/file", "a file");
+    refused("--crate other", "is no generated crate");
+    // In an empty folder nothing is lost.
     fs::create_dir(desk.path("empty")).unwrap();
-    refused("--crate empty", "is no generated crate");
+    desk.runs("generate m.safetensors --crate empty");
     refused(
         "--crate there/fnn-core",
         "`there/fnn-core`: `fnn-core` is a word of Rust or a crate",
@@ -1010,7 +1048,10 @@ fn generate_writes_a_crate_that_replaces_none_but_its_kind() {
     refused("--crate x.csv", "no crate is called `x.csv`");
     desk.write("plain", "a file");
     refused("--crate plain", "this is a file, wanted a folder");
-    refused("--crate nowhere/policy", "cannot write `nowhere/policy`");
+    refused(
+        "--crate nowhere/policy",
+        "`nowhere/policy`: the folder that it is to be in does not exist",
+    );
     refused("--crate loop", "`loop` is a word of Rust");
     refused("--crate Policy.2", "wanted a lower-case letter");
     refused("--crate ..", "this is not the name of a folder");

@@ -149,7 +149,7 @@ impl<'a, 'm> Interface<'a, 'm> {
             )));
         }
         if let Some(symbol) = isat {
-            identifier::check(symbol)?;
+            identifier::check_with(symbol, "--with isat=")?;
             if module.precision != Precision::F64 {
                 return Err(Error::refused(
                     "ISAT calls its function in f64, and the model is to be evaluated in f32",

@@ -130,7 +130,7 @@ pub fn run_library(
         .with_help("copy a model to a file with another name: each is called as its file"));
     }
 
-    let (files, left_out) = source(&name, library, &toolchain, &interfaces)?;
+    let (files, left_out, recorded) = source(&name, library, &toolchain, &interfaces)?;
     tell(&format!(
         "compiling {} for {} with {}",
         names.join(", "),
@@ -140,7 +140,10 @@ pub fn run_library(
     let Compiled { object, shared } = compile(&files, &toolchain, &symbols, is_shown)?;
 
     let draft = DraftFolder::new(folder)?;
-    draft.write(&format!("{name}.h"), c::header(&name, &interfaces))?;
+    draft.write(
+        &format!("{name}.h"),
+        c::header(&name, &interfaces, &recorded),
+    )?;
     draft.write(&format!("lib{name}.a"), object.archive(&name)?)?;
     if let Some((ending, bytes)) = shared {
         draft.write(&format!("lib{name}.{ending}"), bytes)?;
@@ -228,14 +231,14 @@ fn first_twice(names: &[String]) -> Option<&String> {
     names.iter().find(|&name| !seen.insert(name))
 }
 
-/// The files of the crate that is compiled, and of each model the inputs that were not recorded.
+/// The files of the crate that is compiled, the inputs that were not recorded, and of each model how many were.
 fn source(
     name: &str,
     library: &Library,
     toolchain: &Toolchain,
     interfaces: &[Interface<'_, '_>],
-) -> Result<(Vec<File>, Vec<usize>)> {
-    let (mut files, mut left_out) = (Vec::new(), Vec::new());
+) -> Result<(Vec<File>, Vec<usize>, Vec<usize>)> {
+    let (mut files, mut left_out, mut recorded) = (Vec::new(), Vec::new(), Vec::new());
     let mut root = String::from("#![no_std]\n#![deny(unsafe_code)]\n");
     for (i, interface) in interfaces.iter().enumerate() {
         if interface.module.records == 0 {
@@ -243,6 +246,7 @@ fn source(
         }
         let (network, report) = interface.module.text()?;
         left_out.extend(report.left_out);
+        recorded.push(report.recorded);
         let _ = write!(
             root,
             "\nmod m{i} {{\n    #[allow(unsafe_code, reason = \"names of exported functions\")]\n    \
@@ -308,7 +312,7 @@ fn source(
     for (_, text) in files.iter_mut().filter(|(file, _)| file == "Cargo.toml") {
         *text = text.replace(LIBRARY, &format!("fnn_{hash}"));
     }
-    Ok((files, left_out))
+    Ok((files, left_out, recorded))
 }
 
 /// A file of the crate that is compiled: its place in it, and its text.
@@ -478,6 +482,13 @@ fn readme(
         },
     );
     super::wrap_text(&mut text, &first);
+    // CMake takes lists apart at semicolons.
+    let options = match flags.trim().split(' ').collect::<Vec<_>>().join(";") {
+        none if none.is_empty() => String::new(),
+        list => {
+            format!("\n  INTERFACE_COMPILE_OPTIONS \"{list}\"\n  INTERFACE_LINK_OPTIONS \"{list}\"")
+        }
+    };
     let example = interfaces.first().map_or(name, |i| i.name);
     let scalar = interfaces.first().map_or("float", Interface::scalar);
     let _ = write!(
@@ -501,7 +512,7 @@ caller, `static {scalar} workspace[{example}_WORKSPACE];`, one for each task or 
 
 ## Link it
 
-Compiled for `{}`{} by {}{}.
+From the folder that holds this one, `{name}`. Compiled for `{}`{} by {}{}.
 
 ```make
 CFLAGS  += -I{name}{flags} -ffunction-sections -fdata-sections
@@ -513,8 +524,8 @@ LDLIBS  += {name}/lib{name}.a
 add_library({name} STATIC IMPORTED)
 set_target_properties({name} PROPERTIES
   IMPORTED_LOCATION ${{CMAKE_CURRENT_LIST_DIR}}/{name}/lib{name}.a
-  INTERFACE_INCLUDE_DIRECTORIES ${{CMAKE_CURRENT_LIST_DIR}}/{name})
-target_link_libraries(firmware PRIVATE {name})
+  INTERFACE_INCLUDE_DIRECTORIES ${{CMAKE_CURRENT_LIST_DIR}}/{name}{options})
+target_link_libraries(YOUR_TARGET PRIVATE {name})
 ```
 ",
         toolchain.target,
@@ -526,6 +537,14 @@ target_link_libraries(firmware PRIVATE {name})
         },
     );
     text += "\n";
+    if *is_host {
+        let says = format!(
+            "The shared library beside it, for programs that load one, as Python does with ctypes, holds the same \
+             functions; a C program that links it finds it with `-Wl,-rpath,` and the path of `{name}`."
+        );
+        super::wrap_text(&mut text, &says);
+        text += "\n";
+    }
     let mut says = match object.needs.as_slice() {
         [] => "It needs nothing of other libraries.".to_owned(),
         needs => format!(
@@ -541,7 +560,9 @@ target_link_libraries(firmware PRIVATE {name})
     match object.float {
         Some(Float::Softfp) => says += &format!(" Mind that {SOFTFP}."),
         Some(Float::Hard) => {
-            says += " An image with another `-mfloat-abi` refuses to link with it.";
+            says += " An image with another `-mfloat-abi` refuses to link with it. The start-up code of the \
+                     image has to enable the floating-point unit, as vendors' code does; else the first \
+                     call faults.";
         }
         _ => {}
     }
@@ -559,7 +580,7 @@ target_link_libraries(firmware PRIVATE {name})
         ),
         false => format!(
             "{compiler}{flags} -I{name} {name}/{name}_test.c {name}/lib{name}.a -Wl,--gc-sections \\\n    \
-             -o {name}_test.elf # and the start-up code and memory map of your board"
+             -o {name}_test.elf # and your board's start-up code, memory map (-T) and C library (--specs)"
         ),
     };
     let _ = write!(text, "\n```sh\n{line}\n```\n");

@@ -150,7 +150,10 @@ impl<'m> Crate<'m> {
             draft.write(file, text)?;
         }
         let interfaces = std::slice::from_ref(&interface);
-        draft.write(&format!("c/{c_name}.h"), c::header(&c_name, interfaces))?;
+        draft.write(
+            &format!("c/{c_name}.h"),
+            c::header(&c_name, interfaces, &[report.recorded]),
+        )?;
         draft.write(
             &format!("c/{c_name}_test.c"),
             c::program(&c_name, interfaces)?,
@@ -540,6 +543,10 @@ pub(super) fn check_replaceable(
     }
     if !folder.is_dir() {
         return Err(Error::refused("this is a file, wanted a folder to write"));
+    }
+    if fs::read_dir(folder).map_err(cannot)?.next().is_none() {
+        // Nothing is lost.
+        return Ok(());
     }
     let text = fs::read_to_string(folder.join(marked)).unwrap_or_default();
     if !text.starts_with(mark) {

@@ -15,6 +15,8 @@ use crate::{
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Report {
     pub(super) left_out: Vec<usize>,
+    /// Evaluations that the module records.
+    pub(super) recorded: usize,
     written: Vec<(PathBuf, u64)>,
     notes: Vec<String>,
     next: Option<String>,

@@ -13,13 +13,13 @@ const INTERFACE: u32 = 1;
 
 impl Interface<'_, '_> {
     /// What the header says of this model, without what opens and closes a header.
-    pub(in crate::generate) fn declarations(&self) -> String {
+    pub(in crate::generate) fn declarations(&self, recorded: usize) -> String {
         let mut text = String::new();
-        let _ = self.print_declarations(&mut text);
+        let _ = self.print_declarations(&mut text, recorded);
         text
     }
 
-    fn print_declarations(&self, f: &mut String) -> fmt::Result {
+    fn print_declarations(&self, f: &mut String, recorded: usize) -> fmt::Result {
         let (name, scalar, model) = (self.name, self.scalar(), self.module.model);
         let Sizes {
             inputs,
@@ -64,11 +64,11 @@ impl Interface<'_, '_> {
             (
                 "WORKSPACE",
                 workspace.to_string(),
-                &format!("numbers of a workspace, {bytes} bytes"),
+                &format!("numbers of a workspace for any function, {bytes} bytes"),
             ),
             (
                 "RECORDS",
-                self.module.records.to_string(),
+                recorded.to_string(),
                 &format!("evaluations that {name}_self_test replays"),
             ),
             ("SHA256", string(self.sha256()), "the model's file"),
@@ -142,6 +142,7 @@ impl Interface<'_, '_> {
     /// Names, units and ranges, where the model states them.
     fn print_labels(&self, f: &mut String) -> fmt::Result {
         let model = self.module.model;
+        let mut is_first = true;
         for (what, names, units, ranges) in [
             (
                 "INPUT",
@@ -174,6 +175,17 @@ impl Interface<'_, '_> {
                 let Some(items): Option<Vec<String>> = items else {
                     continue;
                 };
+                if is_first {
+                    let says = format!(
+                        "What the model says of its inputs and outputs, to initialize arrays with, one element \
+                         for each in their order: static const char *const names[{0}_INPUTS] = \
+                         {0}_INPUT_NAMES;",
+                        self.name
+                    );
+                    writeln!(f)?;
+                    self.print_comment(f, &says)?;
+                    is_first = false;
+                }
                 let line = format!(
                     "#define {}_{what}_{kind} {{ {} }}",
                     self.name,
@@ -243,7 +255,12 @@ impl Argument {
 }
 
 /// A header with what it says of each model.
-pub(in crate::generate) fn header(library: &str, interfaces: &[Interface<'_, '_>]) -> String {
+/// Of each, `recorded` has how many evaluations its self-test replays.
+pub(in crate::generate) fn header(
+    library: &str,
+    interfaces: &[Interface<'_, '_>],
+    recorded: &[usize],
+) -> String {
     let mut text = String::new();
     let version = env!("CARGO_PKG_VERSION");
     let names: Vec<_> = interfaces.iter().map(|i| code(i.name)).collect();
@@ -253,9 +270,11 @@ pub(in crate::generate) fn header(library: &str, interfaces: &[Interface<'_, '_>
  *
  * Every pointer is null, or points to as many numbers as the constants below say, aligned as the number
  * type is. Outputs and workspaces do not overlap each other; an input may overlap an output. A null
- * pointer for what is needed is NAME_NULL, and then nothing is written. Arguments that are const are
- * never written. No function allocates, locks, or calls anything but the C library's memcpy and its like
- * and the compiler's own arithmetic.
+ * pointer for what is needed is NAME_NULL, before anything else is looked at, and then nothing is written;
+ * where the value is computed on the way, f is needed. Arguments that are const are never written. A number
+ * that is infinite or NaN is no error: it goes through. No function allocates, locks, or calls anything but
+ * the C library's memcpy and its like and the compiler's own arithmetic. On a processor with a floating-point
+ * unit the start-up code of the image enables it, as it does for all of C.
  *
  * A function without a workspace among its arguments uses the one of the library: it is not re-entrant,
  * so of those of one model one runs at a time. Its twin that ends in _r takes NAME_WORKSPACE numbers of
@@ -271,8 +290,8 @@ extern \"C\" {{
 ",
         names.join(", ")
     );
-    for interface in interfaces {
-        text += &interface.declarations();
+    for (interface, &recorded) in interfaces.iter().zip(recorded) {
+        text += &interface.declarations(recorded);
         text += "\n";
     }
     text += "#ifdef __cplusplus\n}\n#endif\n\n#endif\n";

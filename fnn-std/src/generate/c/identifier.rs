@@ -7,6 +7,11 @@ use crate::error::{Error, Result};
 /// # Errors
 /// A name that is no identifier, or a word of C or C++, or a function of their libraries.
 pub(in crate::generate) fn check(name: &str) -> Result<()> {
+    check_with(name, "--name ")
+}
+
+/// As [`check`], for a name that is typed after these letters.
+pub(in crate::generate) fn check_with(name: &str, typed: &str) -> Result<()> {
     let is_identifier = name.starts_with(|c: char| c.is_ascii_alphabetic())
         && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
     let found = if !is_identifier {
@@ -26,8 +31,8 @@ pub(in crate::generate) fn check(name: &str) -> Result<()> {
     };
     let error = Error::refused(found);
     Err(match proposed(name) {
-        Some(other) => error.with_help(format!("call it `{other}`: --name {other}")),
-        None => error.with_help("name it: --name policy"),
+        Some(other) => error.with_help(format!("call it `{other}`: {typed}{other}")),
+        None => error.with_help(format!("name it: {typed}policy")),
     })
 }
 

@@ -18,6 +18,19 @@ pub(super) struct Toolchain {
     pub(super) is_host: bool,
 }
 
+/// Processors that are named where a target is wanted: the target, and the processor as `rustc` calls it.
+const CORES: [(&str, &str, &str); 9] = [
+    ("cortex-m0", "thumbv6m-none-eabi", "cortex-m0"),
+    ("cortex-m0plus", "thumbv6m-none-eabi", "cortex-m0plus"),
+    ("cortex-m3", "thumbv7m-none-eabi", "cortex-m3"),
+    ("cortex-m4", "thumbv7em-none-eabihf", "cortex-m4"),
+    ("cortex-m4f", "thumbv7em-none-eabihf", "cortex-m4"),
+    ("cortex-m7", "thumbv7em-none-eabihf", "cortex-m7"),
+    ("cortex-m33", "thumbv8m.main-none-eabihf", "cortex-m33"),
+    ("cortex-m55", "thumbv8m.main-none-eabihf", "cortex-m55"),
+    ("cortex-m85", "thumbv8m.main-none-eabihf", "cortex-m85"),
+];
+
 /// The minor release of Rust 1 that generated crates ask for.
 fn oldest() -> u32 {
     minor(env!("CARGO_PKG_RUST_VERSION")).unwrap_or_default()
@@ -44,6 +57,10 @@ impl Toolchain {
         let known = ask(&["--print", "target-list"])?;
         if !known.lines().any(|line| line == target) {
             let mut error = Error::refused(format!("rustc knows no target `{target}`"));
+            if let Some((_, of, cpu)) = CORES.iter().find(|(core, ..)| *core == target) {
+                let line = format!("a {target} is --target {of} --cpu {cpu}");
+                return Err(error.with_help(line));
+            }
             if let Some(near) = nearest(&target, known.lines()) {
                 error = error.with_help(format!("there is `{near}`: --target {near}"));
             }
