@@ -81,6 +81,7 @@ pub mod model;
 mod order;
 pub mod plot;
 pub mod reference;
+pub mod replay;
 #[path = "../../fnn-embedded/src/ffi/status.rs"]
 #[allow(unreachable_pub, reason = "it is public in fnn-embedded")]
 mod status;

@@ -13,12 +13,6 @@ use crate::{
 
 const TARGET: &str = "aarch64-unknown-linux-gnu";
 
-/// The code that computes is optimized as in the desk's own tests.
-const OURS: [&str; 2] = [
-    "profile.dev.package.fnn-core.opt-level=1",
-    "profile.dev.package.fnn-std.opt-level=1",
-];
-
 /// Models and inputs, both in fnn-std/models: dense ones, which run on vectors several inputs side by side,
 /// and one with layers of every kind.
 const MODELS: [(&str, &str); 5] = [
@@ -36,10 +30,9 @@ pub(crate) fn task(args: &[String]) -> Result<()> {
     }
     install::ensure(&[&AARCH64])?;
     let compiler = install::compiler(TARGET)?;
-    // The tests compile networks of fnn-core in; with them Cargo builds the program, too. What it depends on
-    // is not optimized: to build that would take longer than all that is run.
-    let mut profile = vec!["profile.dev.debug=0", "profile.dev.opt-level=0"];
-    profile.extend(OURS);
+    // The tests compile networks of fnn-core in; with them Cargo builds the program, too. It is not optimized:
+    // that would take longer than all that is run, and no bit may depend on it.
+    let profile = ["profile.dev.debug=0", "profile.dev.opt-level=0"];
     compiler
         .cargo("test", TARGET)
         .args(profile.iter().flat_map(|line| ["--config", line]))

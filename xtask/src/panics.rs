@@ -18,10 +18,17 @@ use crate::{
 /// The end of all panics.
 const PANICKED: &str = "fnn_panicked";
 
+/// Where all boards are searched, what is searched on others than the one that is taken where none is named:
+/// every activation and every kind of layer, in one number format each.
+const ELSEWHERE: [&str; 2] = ["every_f64", "layers_f32"];
+
+/// The network of the loop whose step is searched.
+const STEP: &str = "layers_f32";
+
 /// The names of what leads there, to say what panics.
 const FAMILY: &[&str] = &["panic", "unwind", "unwrap_failed", "expect_failed", "_fail"];
 
-/// Look for panics in the binaries `every_call` and `out_of_bounds`, on the board that is named or on all.
+/// Look for panics in the binaries `every_call`, `every_step` and `out_of_bounds`, on the board that is named or on all.
 pub(crate) fn task(args: &[String]) -> Result<()> {
     let options = Options::parse(args)?;
     install::ensure(&[&BINUTILS])?;
@@ -39,8 +46,17 @@ pub(crate) fn task(args: &[String]) -> Result<()> {
         };
         for setting in settings {
             let workshop = Workshop::open(board, setting)?;
-            let networks = workshop.among(&networks);
-            for_all(&networks, |network| search(&workshop, network))?;
+            let mut networks = workshop.among(&networks);
+            if boards.len() > 1 && board.name != first_board().name {
+                networks.retain(|network| ELSEWHERE.contains(&&*network.name));
+            }
+            for_all(&networks, |network| {
+                search(&workshop, network, "every_call")
+            })?;
+            let step = networks.iter().find(|network| network.name == STEP);
+            if let Some(network) = step {
+                search(&workshop, network, "every_step")?;
+            }
             // The search has to find the panic that is there.
             if let Some(network) = networks.first() {
                 let found = panics(&workshop.image(network, "out_of_bounds")?)?;
@@ -58,11 +74,11 @@ pub(crate) fn task(args: &[String]) -> Result<()> {
     result
 }
 
-/// Look for panics in every call of a network.
-fn search(workshop: &Workshop, network: &Network) -> Result<()> {
+/// Look for panics in a binary for a network: every call of the network, or a step of a loop around it.
+fn search(workshop: &Workshop, network: &Network, bin: &str) -> Result<()> {
     let (name, setting) = (&network.name, workshop.setting.name);
     let board = workshop.board.name;
-    let image = match workshop.image(network, "every_call") {
+    let image = match workshop.image(network, bin) {
         Err(message) if message.contains(DOES_NOT_FIT) => {
             println!("    {name} on {board} does not fit");
             return Ok(());
@@ -73,10 +89,10 @@ fn search(workshop: &Workshop, network: &Network) -> Result<()> {
     if !found.is_empty() {
         let found = found.join(", ");
         return Err(format!(
-            "{name} on {board}, optimized for {setting}, can panic: {found}"
+            "{bin} of {name} on {board}, optimized for {setting}, can panic: {found}"
         ));
     }
-    println!("    {name} on {board}, optimized for {setting}: no panic can be reached");
+    println!("    {bin} of {name} on {board}, optimized for {setting}: no panic can be reached");
     Ok(())
 }
 

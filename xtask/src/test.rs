@@ -20,7 +20,7 @@ const LEAST_PERCENT: u64 = 175;
 type Part = (&'static str, fn() -> Result<()>);
 
 /// All parts, in the order in which they run.
-const PARTS: [Part; 12] = [
+const PARTS: [Part; 13] = [
     ("format", format),
     ("lints", lints),
     ("documentation", documentation),
@@ -28,6 +28,7 @@ const PARTS: [Part; 12] = [
     ("firmware", firmware_of_every_board),
     ("generated crate on every board", firmware::generated_crate),
     ("firmware beside C", beside_c),
+    ("control loop", firmware::control),
     ("libraries for C", || c::task(&[])),
     ("panics", || panics::task(&[])),
     ("size", weights),

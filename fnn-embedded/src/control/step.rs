@@ -1,6 +1,6 @@
 //! The loop: measure, evaluate, command, and what is done where that fails.
 
-use core::{cmp::Ordering, fmt};
+use core::fmt;
 
 use fnn_core::Scalar;
 
@@ -46,7 +46,7 @@ pub enum Invalid {
     Period,
     /// The deadline is zero or after the period.
     Deadline,
-    /// The range of this input holds nothing.
+    /// The range of this input holds nothing, or has no end.
     Range(usize),
     /// The limit of this number of the command allows nothing.
     Limit(usize),
@@ -59,7 +59,7 @@ impl fmt::Display for Invalid {
         match self {
             Self::Period => write!(f, "period_us: 0, or too many ticks of the clock"),
             Self::Deadline => write!(f, "deadline_us: 0, or more than period_us"),
-            Self::Range(i) => write!(f, "ranges[{i}] holds no number"),
+            Self::Range(i) => write!(f, "ranges[{i}] holds no number or has no end"),
             Self::Limit(i) => write!(f, "limits[{i}] allows no number"),
             Self::Safe(i) => write!(f, "safe[{i}] is not finite"),
         }
@@ -121,10 +121,8 @@ impl<'c, T: Scalar, C: Clock, const IN: usize, const U: usize> Control<'c, T, C,
             return Err(Invalid::Deadline);
         }
         for (i, (low, high)) in config.ranges.iter().flatten().enumerate() {
-            match low.partial_cmp(high) {
-                Some(Ordering::Less | Ordering::Equal) => {}
-                // NaN among them.
-                Some(Ordering::Greater) | None => return Err(Invalid::Range(i)),
+            if low > high || !are_finite(&[*low, *high]) {
+                return Err(Invalid::Range(i));
             }
         }
         for (i, limit) in config.limits.iter().enumerate() {
@@ -132,7 +130,7 @@ impl<'c, T: Scalar, C: Clock, const IN: usize, const U: usize> Control<'c, T, C,
                 return Err(Invalid::Limit(i));
             }
         }
-        if let Some(i) = config.safe.iter().position(|&x| !is_finite(x)) {
+        if let Some(i) = config.safe.iter().position(|&x| !are_finite(&[x])) {
             return Err(Invalid::Safe(i));
         }
         let mut control = Self {
@@ -205,20 +203,8 @@ impl<'c, T: Scalar, C: Clock, const IN: usize, const U: usize> Control<'c, T, C,
             }
         }
 
-        let mut record = Record {
-            number: self.timing.steps,
-            hz: C::HZ,
-            begin,
-            took: 0,
-            faults,
-            mode: Mode::Running,
-            is_evaluated: false,
-            has_jacobian: false,
-            digest: 0,
-            input: [T::ZERO; IN],
-            value: [T::ZERO; OUT],
-            command: self.config.safe,
-        };
+        let (mut x, mut value) = ([T::ZERO; IN], [T::ZERO; OUT]);
+        let (mut is_evaluated, mut has_jacobian, mut bits) = (false, false, 0);
         let mut sensor_error = None;
         let mut measured = None;
         match sensor.read() {
@@ -230,7 +216,7 @@ impl<'c, T: Scalar, C: Clock, const IN: usize, const U: usize> Control<'c, T, C,
                 if sample.age > self.max_age {
                     faults = faults.with(Fault::Stale);
                 }
-                match sample.values.iter().all(|&x| is_finite(x)) {
+                match are_finite(&sample.values) {
                     true => measured = Some(sample.values),
                     false => faults = faults.with(Fault::Input),
                 }
@@ -239,24 +225,24 @@ impl<'c, T: Scalar, C: Clock, const IN: usize, const U: usize> Control<'c, T, C,
 
         let mut wanted = None;
         if let Some(measured) = &measured {
-            let x = law.input(measured, &self.last);
-            let [input] = &x.data.0;
-            record.input = *input;
-            if !input.iter().all(|&x| is_finite(x)) {
-                faults = faults.with(Fault::Input);
-            } else if self.is_outside(input) {
-                faults = faults.with(Fault::Outside);
+            let input = law.input(measured, &self.last);
+            [x] = input.data.0;
+            if !self.is_inside(&x) {
+                faults = faults.with(match are_finite(&x) {
+                    true => Fault::Outside,
+                    false => Fault::Input,
+                });
             }
             if self.config.policies.strictest(faults).is_none() {
-                let y = law.evaluate(&x);
-                record.is_evaluated = true;
-                record.value = *y.value();
-                let (bits, is_sound) = digest(y.derivatives());
-                record.has_jacobian =
-                    L::Evaluated::IS_JACOBIAN && y.derivatives().len() == const { IN * OUT };
-                record.digest = bits;
-                match is_sound && y.value().iter().all(|&x| is_finite(x)) {
-                    true => wanted = Some(law.command(&x, &y)),
+                let y = law.evaluate(&input);
+                let derivatives = y.derivatives();
+                is_evaluated = true;
+                value = *y.value();
+                has_jacobian = L::Evaluated::IS_JACOBIAN && derivatives.len() == const { IN * OUT };
+                let is_sound;
+                (bits, is_sound) = digest(derivatives);
+                match is_sound && are_finite(&value) {
+                    true => wanted = Some(law.command(&input, &y)),
                     false => faults = faults.with(Fault::Output),
                 }
             }
@@ -269,13 +255,12 @@ impl<'c, T: Scalar, C: Clock, const IN: usize, const U: usize> Control<'c, T, C,
             }
         }
 
-        record.took = self.clock.now().wrapping_sub(begin);
-        if record.took > self.deadline {
+        let took = self.clock.now().wrapping_sub(begin);
+        if took > self.deadline {
             faults = faults.with(Fault::Overrun);
         }
-        record.faults = faults;
-        record.mode = self.machine.next(faults, &self.config.policies);
-        record.command = match (record.mode, wanted) {
+        let mut mode = self.machine.next(faults, &self.config.policies);
+        self.last = match (mode, wanted) {
             (Mode::Running, Some(command)) => {
                 self.of_law = command;
                 command
@@ -287,37 +272,55 @@ impl<'c, T: Scalar, C: Clock, const IN: usize, const U: usize> Control<'c, T, C,
                 match (fallback, is_finite) {
                     (Some(command), Some(_)) => command,
                     _ => {
-                        record.mode = Mode::Safe;
+                        mode = Mode::Safe;
                         self.config.safe
                     }
                 }
             }
             _ => self.config.safe,
         };
-        let written = actuator.write(&record.command);
-        self.last = record.command;
+        let written = actuator.write(&self.last);
         self.standing = match &written {
             Ok(()) => self.standing.without(Fault::Actuator),
             Err(_) => self.standing.with(Fault::Actuator),
         };
-        self.timing.count(record.took, jitter);
+        let number = self.timing.steps;
+        self.timing.count(took, jitter);
         Step {
-            record,
+            record: Record {
+                number,
+                hz: C::HZ,
+                begin,
+                took,
+                faults,
+                mode,
+                is_evaluated,
+                has_jacobian,
+                digest: bits,
+                input: x,
+                value,
+                command: self.last,
+            },
             sensor: sensor_error,
             actuator: written.err(),
         }
     }
 
-    fn is_outside(&self, input: &[T; IN]) -> bool {
-        let ranges = self.config.ranges.iter().flatten();
-        ranges
-            .zip(input)
-            .any(|((low, high), x)| x < low || x > high)
+    /// Whether all inputs are finite and in their ranges.
+    fn is_inside(&self, input: &[T; IN]) -> bool {
+        match &self.config.ranges {
+            // No range holds NaN or an infinity.
+            Some(ranges) => {
+                let mut pairs = ranges.iter().zip(input);
+                pairs.all(|((low, high), x)| low <= x && x <= high)
+            }
+            None => are_finite(input),
+        }
     }
 
     /// Hold a command to its limits, and say whether that changed it; `None` where it is not finite.
     fn allow(&self, command: &mut [T; U]) -> Option<bool> {
-        if !command.iter().all(|&x| is_finite(x)) {
+        if !are_finite(command) {
             return None;
         }
         let mut is_changed = false;
@@ -331,12 +334,17 @@ impl<'c, T: Scalar, C: Clock, const IN: usize, const U: usize> Control<'c, T, C,
     }
 }
 
-/// Whether a number is neither infinite nor NaN: x − x is zero for all others, and NaN for these.
+/// Whether no number is infinite or NaN; all of them take one comparison.
 #[inline]
-pub(super) fn is_finite<T: Scalar>(x: T) -> bool {
-    #[allow(clippy::eq_op, reason = "it differs for NaN and the infinities")]
-    let difference = x - x;
-    difference == T::ZERO
+fn are_finite<T: Scalar>(numbers: &[T]) -> bool {
+    numbers.iter().fold(T::ZERO, |sum, &x| sum + nothing(x)) == T::ZERO
+}
+
+/// Zero for a number that is finite, NaN for the others.
+#[inline]
+#[allow(clippy::eq_op, reason = "the difference is not always zero")]
+pub(super) fn nothing<T: Scalar>(x: T) -> T {
+    x - x
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ use heapless::spsc::Producer;
 
 use super::{
     fault::{Faults, Mode},
-    step::is_finite,
+    step::nothing,
 };
 use frame::Fixed;
 
@@ -49,13 +49,17 @@ pub struct Record<T, const IN: usize, const OUT: usize, const U: usize> {
 /// The digest of numbers, and whether all of them are finite.
 #[inline]
 pub(super) fn digest<T: Scalar>(numbers: &[T]) -> (u32, bool) {
-    let mut digest = frame::SEED;
-    let mut is_sound = true;
+    let mut digest = 0;
+    let mut sum = T::ZERO;
     for &number in numbers {
-        digest = frame::mix(digest, number.bits());
-        is_sound &= is_finite(number);
+        let bits = number.bits();
+        digest = frame::mix(digest, bits as u32);
+        if size_of::<T>() == 8 {
+            digest = frame::mix(digest, (bits >> 32) as u32);
+        }
+        sum = sum + nothing(number);
     }
-    (digest, is_sound)
+    (digest, sum == T::ZERO)
 }
 
 impl<T: Scalar, const IN: usize, const OUT: usize, const U: usize> Record<T, IN, OUT, U> {
@@ -63,7 +67,8 @@ impl<T: Scalar, const IN: usize, const OUT: usize, const U: usize> Record<T, IN,
     /// 300 bytes of stack and is meant for the idle loop, not for the step.
     ///
     /// # Errors
-    /// Those of the writer. What was written before is a damaged frame, which the reader counts and skips.
+    /// Those of the writer. What was written before is a damaged frame, which the reader counts and skips; so
+    /// it is where the writer takes no bytes and gives no error.
     pub fn write_to<W: Write>(&self, writer: &mut W) -> Result<(), W::Error> {
         const {
             assert!(
@@ -147,8 +152,8 @@ impl<'w, W: Write> Stuffed<'w, W> {
 
     fn write_block(&mut self) -> Result<(), W::Error> {
         let block = self.block.get(..usize::from(self.len)).unwrap_or_default();
-        self.writer.write_all(&[self.len + 1])?;
-        self.writer.write_all(block)?;
+        write_all(self.writer, &[self.len + 1])?;
+        write_all(self.writer, block)?;
         self.len = 0;
         Ok(())
     }
@@ -156,8 +161,20 @@ impl<'w, W: Write> Stuffed<'w, W> {
     /// The last block and the zero that ends the frame.
     fn end(mut self) -> Result<(), W::Error> {
         self.write_block()?;
-        self.writer.write_all(&[0])
+        write_all(self.writer, &[0])
     }
+}
+
+/// All bytes, or those until the writer takes none. (That of `embedded_io` panics there.)
+fn write_all<W: Write>(writer: &mut W, mut bytes: &[u8]) -> Result<(), W::Error> {
+    while !bytes.is_empty() {
+        let written = writer.write(bytes)?;
+        if written == 0 {
+            break;
+        }
+        bytes = bytes.get(written..).unwrap_or_default();
+    }
+    Ok(())
 }
 
 /// The end of a queue at which a loop puts its records; the interrupt that runs the loop owns it, and the
@@ -291,7 +308,7 @@ mod tests {
 
     #[test]
     fn the_digest_tells_numbers_apart() {
-        assert_eq!(digest::<f32>(&[]), (frame::SEED, true));
+        assert_eq!(digest::<f32>(&[]), (0, true));
         assert_ne!(digest(&[1.0_f32, 2.0]), digest(&[2.0_f32, 1.0]));
         assert_ne!(digest(&[0.0_f32]), digest(&[-0.0_f32]));
         assert!(!digest(&[1.0, f64::NAN]).1 && !digest(&[f64::INFINITY]).1);

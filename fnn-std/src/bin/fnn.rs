@@ -16,7 +16,7 @@ use fnn_std::{
     Activation, Error, Order, Precision, check, eval, export,
     figure::Kind,
     generate::{self, Optimize, typed},
-    import, inspect, plot, visible,
+    import, inspect, plot, replay, visible,
 };
 use indicatif::{ProgressBar, ProgressStyle};
 
@@ -225,6 +225,27 @@ enum Command {
         #[command(flatten)]
         arithmetic: Arithmetic,
     },
+    /// Evaluate a device's log again, and compare every bit.
+    ///
+    /// The log is what the telemetry of fnn-embedded's control loop writes: of each step the inputs, the
+    /// outputs, a digest of the Jacobian, the command, faults and times. The exit status is 1 where bits
+    /// differ. What is damaged is counted and left out.
+    Replay {
+        /// The log.
+        log: PathBuf,
+        /// The model that the device evaluates: an ONNX, safetensors, npz, .keras, .h5 or JSON file.
+        #[arg(long, value_name = "MODEL")]
+        model: PathBuf,
+        /// As for the other commands: of a safetensors or npz file that does not hold them.
+        #[arg(long, value_name = "LIST")]
+        activations: Option<String>,
+        /// As for the other commands: the one output to read.
+        #[arg(long, value_name = "NAME")]
+        output_name: Option<String>,
+        /// The order of accumulation of the Jacobian that the device's network has.
+        #[arg(long, default_value = "auto")]
+        order: Order,
+    },
     /// Write a model in another format.
     ///
     /// JSON and ONNX hold every model; safetensors those of dense layers. An ONNX file runs in every
@@ -355,6 +376,27 @@ fn run(command: Command) -> Result<(), Failure> {
             } else {
                 report.to_string()
             })
+        }
+        Command::Replay {
+            log,
+            model,
+            activations,
+            output_name,
+            order,
+        } => {
+            let file = ModelFile {
+                model,
+                activations,
+                output_name,
+            };
+            let import = file.options()?;
+            let report = replay::run(&log, &file.model, &replay::Options { order, import })?;
+            print(&report.to_string())?;
+            match report.is_equal() {
+                true => Ok(()),
+                // The report says it.
+                false => Err(Failure(String::new())),
+            }
         }
         Command::Check {
             model,
