@@ -10,7 +10,8 @@ use std::{
     process::Command,
 };
 
-use fnn_std::{Activation, Precision};
+use fnn_embedded::{Faults, Mode, Record};
+use fnn_std::{Activation, Evaluator, Precision};
 use pages::{Page, check_shown, pages};
 use random::Random;
 use tempfile::TempDir;
@@ -40,6 +41,29 @@ fn desk() -> TempDir {
     let same = r#"{"version": 1, "precision": "f32", "layers": [{"select": {"inputs": 3, "range": [0, 3]}}]}"#;
     write("same.json", same.into());
     run(desk.path(), "eval same.json --input x.csv --output x.npy");
+    // A log of one step of a device that evaluates the model.
+    let (input, mut value) = ([0.5, -1.0, 2.0], [0.0; 2]);
+    let mut evaluator = Evaluator::<f32>::new(&model).unwrap();
+    evaluator.value(&input, &mut value).unwrap();
+    let record = Record {
+        number: 0,
+        hz: 1_000_000,
+        begin: 0,
+        took: 40,
+        faults: Faults::NONE,
+        mode: Mode::Running,
+        is_evaluated: true,
+        has_jacobian: false,
+        digest: 0,
+        input,
+        value,
+        command: value,
+    };
+    let mut buffer = [0; 128];
+    let mut rest = &mut buffer[..];
+    record.write_to(&mut rest).unwrap();
+    let left = rest.len();
+    write("device.log", buffer[..128 - left].to_vec());
     desk
 }
 
@@ -63,6 +87,7 @@ fn arguments_of(line: &str) -> Option<String> {
         .map(|word| match word {
             "MODEL" => "policy.safetensors",
             "FILE" => "policy.rs",
+            "LOG" => "device.log",
             "X.npy" => "x.npy",
             word => word,
         })
