@@ -13,7 +13,7 @@ use crate::{
     Result,
     command::{Run, for_all},
     firmware::{Report, first_board, target_folder},
-    install::{self, BINUTILS, GCC, GFORTRAN, HOST_GCC, HOST_GXX, PYTHON},
+    install::{self, BINUTILS, GCC, GFORTRAN, HOST_GCC, HOST_GXX, MAKE, PYTHON},
     library::{self, DYNAMICS, EVERY, IGNITION, Library, Model, WARNINGS},
     root,
 };
@@ -21,7 +21,7 @@ use crate::{
 /// A part and its name.
 type Part = (&'static str, fn(&Desk) -> Result<()>);
 
-const PARTS: [Part; 7] = [
+const PARTS: [Part; 8] = [
     ("C and C++ on the desk", on_the_desk),
     (
         "Python and C++ with the framework's file of inputs",
@@ -33,6 +33,7 @@ const PARTS: [Part; 7] = [
         together,
     ),
     ("several models in one image of a board", on_boards),
+    ("make and CMake", build_systems),
     ("a crate that builds itself", by_hand),
     ("hard, softfp and soft", abis),
 ];
@@ -42,7 +43,9 @@ pub(crate) fn task(args: &[String]) -> Result<()> {
     if let Some(arg) = args.first() {
         return Err(format!("there is no option {arg}"));
     }
-    install::ensure(&[&GCC, &HOST_GCC, &HOST_GXX, &GFORTRAN, &BINUTILS, &PYTHON])?;
+    install::ensure(&[
+        &GCC, &HOST_GCC, &HOST_GXX, &GFORTRAN, &BINUTILS, &PYTHON, &MAKE,
+    ])?;
     let desk = Desk::new()?;
     for_all(&PARTS, |(name, part)| {
         println!("\n-- {name}");
@@ -286,16 +289,27 @@ const SOFT: Core = Core {
 impl Core {
     /// A library of the model for it.
     fn library(&self, desk: &Desk, model: &Model, options: &[&str]) -> Result<Library> {
-        // `fnn` names a target that is not installed, and installs none.
-        install::compiler(self.target)?;
         let cpu = self.cpu.unwrap_or("any");
         let folder = format!("{}_{}_{cpu}", model.name, self.target);
+        self.library_in(desk, &folder, model, options)
+    }
+
+    /// The same in a folder of this name.
+    fn library_in(
+        &self,
+        desk: &Desk,
+        folder: &str,
+        model: &Model,
+        options: &[&str],
+    ) -> Result<Library> {
+        // `fnn` names a target that is not installed, and installs none.
+        install::compiler(self.target)?;
         let mut all = vec!["--target", self.target];
         if let Some(cpu) = self.cpu {
             all.extend(["--cpu", cpu]);
         }
         all.extend(options);
-        desk.library(&folder, model, &all)
+        desk.library(folder, model, &all)
     }
 }
 
@@ -333,6 +347,63 @@ fn on_boards(desk: &Desk) -> Result<()> {
     for_all(&[&[][..], &["-flto"]], |flags| {
         on_board(desk, "two", &two, &[&dynamics, &ignition], flags)?.has(EQUAL)
     })
+}
+
+/// Firmware for the default board, built by make and by CMake with the lines of the library's README and what
+/// every project for the board has.
+fn build_systems(desk: &Desk) -> Result<()> {
+    let folder = desk.folder.join("build");
+    let board = first_board();
+    library::write_map(board, &folder)?;
+    let library = HARD.library_in(desk, "build/dynamics", &DYNAMICS, &["--records", "4"])?;
+    let readme = library.readme()?;
+    let snippet = |kind: &str| {
+        let start = readme.split_once(&format!("```{kind}\n"));
+        let block = start.and_then(|(_, rest)| rest.split_once("```"));
+        block
+            .map(|(block, _)| block)
+            .ok_or_else(|| format!("the README has no lines for {kind}"))
+    };
+    let c = programs();
+    let (start, sections) = (c.join("start.c"), c.join("sections.ld"));
+    let (start, sections, here) = (start.display(), sections.display(), folder.display());
+    let options = "-nostartfiles --specs=nano.specs --specs=rdimon.specs -Wl,--no-warn-execstack";
+    let make = format!(
+        "CC = arm-none-eabi-gcc\n{}\nmade.elf: {start} dynamics/dynamics_test.c\n\
+         \t$(CC) $(CFLAGS) $^ $(LDLIBS) $(LDFLAGS) {options} -T {sections} -L . -o $@\n",
+        snippet("make")?
+    );
+    let cmake = format!(
+        "cmake_minimum_required(VERSION 3.13)\nset(CMAKE_TRY_COMPILE_TARGET_TYPE STATIC_LIBRARY)\n\
+         project(firmware C)\nadd_executable(firmware {start} dynamics/dynamics_test.c)\n\
+         target_link_options(firmware PRIVATE {options} -T {sections} -L {here})\n{}",
+        snippet("cmake")?.replace("YOUR_TARGET", "firmware")
+    );
+    for (file, text) in [("Makefile", make), ("CMakeLists.txt", cmake)] {
+        fs::write(folder.join(file), text).map_err(|e| format!("{here}/{file}: {e}"))?;
+    }
+    Run::new("make")
+        .args(["--always-make", "--directory"])
+        .arg(&folder)
+        .run()?;
+    Run::new("cmake")
+        .args([
+            "-DCMAKE_SYSTEM_NAME=Generic",
+            "-DCMAKE_C_COMPILER=arm-none-eabi-gcc",
+            "-S",
+        ])
+        .arg(&folder)
+        .arg("-B")
+        .arg(folder.join("cmake"))
+        .run()?;
+    Run::new("cmake")
+        .arg("--build")
+        .arg(folder.join("cmake"))
+        .run()?;
+    for program in ["made.elf", "cmake/firmware"] {
+        library::run(board, &folder.join(program))?.has("dynamics: the bits of the desk")?;
+    }
+    Ok(())
 }
 
 /// A generated crate whose feature `c` makes the library, by the line of its README.

@@ -91,6 +91,13 @@ pub(crate) const AARCH64: Tool = Tool {
     is_present: || find("aarch64-linux-gnu-gcc").is_some() && find("qemu-aarch64").is_some(),
 };
 
+/// What builds projects in C.
+pub(crate) const MAKE: Tool = Tool {
+    name: "make and cmake",
+    packages: &["make", "cmake"],
+    is_present: || find("make").is_some() && find("cmake").is_some(),
+};
+
 /// The C++ compiler of the desk.
 pub(crate) const HOST_GXX: Tool = Tool {
     name: "g++",

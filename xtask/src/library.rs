@@ -185,14 +185,7 @@ pub(crate) fn link(
     let (flash, ram) = (&board.flash, &board.ram);
     if board.is_arm() {
         let map = program.with_extension("map");
-        let text = format!(
-            "MEMORY\n{{\n  FLASH (rx) : ORIGIN = {:#x}, LENGTH = {:#x}\n  RAM (rwx) : ORIGIN = {:#x}, \
-             LENGTH = {:#x}\n}}\n",
-            flash.origin, flash.length, ram.origin, ram.length
-        );
-        fs::create_dir_all(&map)
-            .and_then(|()| fs::write(map.join("memory.ld"), text))
-            .map_err(|e| format!("{}: {e}", map.display()))?;
+        write_map(board, &map)?;
         run = run
             .args([
                 "-nostartfiles",
@@ -221,6 +214,19 @@ pub(crate) fn link(
             .args(places.map(|(name, at)| format!("-Wl,--defsym={name}={at:#x}")));
     }
     run.arg("-o").arg(program).captured()
+}
+
+/// Write where the board's memories lie to `memory.ld` in a folder, as `sections.ld` includes it.
+pub(crate) fn write_map(board: &Board, folder: &Path) -> Result<()> {
+    let (flash, ram) = (&board.flash, &board.ram);
+    let text = format!(
+        "MEMORY\n{{\n  FLASH (rx) : ORIGIN = {:#x}, LENGTH = {:#x}\n  RAM (rwx) : ORIGIN = {:#x}, \
+         LENGTH = {:#x}\n}}\n",
+        flash.origin, flash.length, ram.origin, ram.length
+    );
+    fs::create_dir_all(folder)
+        .and_then(|()| fs::write(folder.join("memory.ld"), text))
+        .map_err(|e| format!("{}: {e}", folder.display()))
 }
 
 /// Run a program in C on the board.

@@ -95,6 +95,12 @@ fn lints() -> Result<()> {
         .args(["clippy", "--quiet", "--workspace", "--all-targets"])
         .args(["--", "--deny", "warnings"])
         .run()?;
+    for features in ["--no-default-features", "--all-features"] {
+        Run::cargo()
+            .args(["clippy", "--quiet", "--package", "fnn-embedded", features])
+            .args(["--", "--deny", "warnings"])
+            .run()?;
+    }
     firmware::lints()
 }
 

@@ -15,6 +15,7 @@ use super::{
 
 /// What a loop keeps to. It is a `static` in flash.
 #[derive(Debug, Clone, Copy, PartialEq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Config<T, const IN: usize, const U: usize> {
     /// Microseconds from the begin of one step to that of the next.
     pub period_us: u32,
@@ -90,6 +91,7 @@ pub struct Control<'c, T, C, const IN: usize, const U: usize> {
 
 /// What a step did.
 #[derive(Debug, Clone, Copy, PartialEq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Step<T, S, A, const IN: usize, const OUT: usize, const U: usize> {
     /// What telemetry has of it.
     pub record: Record<T, IN, OUT, U>,

@@ -19,6 +19,7 @@ use frame::Fixed;
 ///
 /// In a log it takes 38 bytes beside its numbers, one more for each 254 bytes.
 #[derive(Debug, Clone, Copy, PartialEq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Record<T, const IN: usize, const OUT: usize, const U: usize> {
     /// The number of the step, from 0, modulo 2³².
     pub number: u32,
