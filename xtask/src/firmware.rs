@@ -726,10 +726,10 @@ impl Report {
     }
 }
 
-/// The program `fnn`.
+/// The program `fnn`, as the tests build it: another profile would build all that it depends on once more.
 pub(crate) fn fnn() -> Run {
     Run::cargo()
-        .args(["run", "--quiet", "--release", "--package", "fnn-std"])
+        .args(["run", "--quiet", "--package", "fnn-std"])
         .args(["--bin", "fnn", "--"])
 }
 

@@ -137,13 +137,13 @@ impl Library {
 
 /// Compile the program `fnn`.
 pub(crate) fn build_fnn() -> Result<()> {
-    let build = ["build", "--quiet", "--release", "--package", "fnn-std"];
+    let build = ["build", "--quiet", "--package", "fnn-std"];
     Run::cargo().args(build).args(["--bin", "fnn"]).run()
 }
 
 /// The program `fnn` itself: what it builds must not go where Cargo would build the program.
 pub(crate) fn program() -> Run {
-    Run::new(target_folder().join("release/fnn"))
+    Run::new(target_folder().join("debug/fnn"))
 }
 
 /// The C compiler for a board.

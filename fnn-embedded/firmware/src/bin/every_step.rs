@@ -3,7 +3,10 @@
 #![no_std]
 #![no_main]
 
-use core::{convert::Infallible, hint::black_box};
+use core::{
+    convert::Infallible,
+    hint::{black_box, spin_loop},
+};
 
 use fnn_core::{Evaluation, SVector};
 use fnn_embedded::{
@@ -92,7 +95,9 @@ fn main() -> ! {
     let workspace = unsafe { WORKSPACE.take() };
     let config = CONFIG.read();
     let Ok(mut control) = Control::new(&config, Ticks, STATUS.read()) else {
-        loop {}
+        loop {
+            spin_loop();
+        }
     };
     let mut queue = Queue::<Record<Scalar, IN, OUT, OUT>, 4>::new();
     let (producer, mut consumer) = queue.split();
