@@ -229,7 +229,7 @@ fn the_sample_of_the_demo_is_what_is_evaluated() {
     let files =
         "fnn-std/models/dynamics/dynamics.safetensors --input fnn-std/models/dynamics/inputs.npy";
     let out = run(root(), &format!("eval {files}"));
-    let line = format!("$ cargo run --quiet --release --package fnn-std --bin fnn -- eval {files}");
+    let line = format!("$ cargo run --quiet --package fnn-std --bin fnn -- eval {files}");
     let out: Vec<&str> = [line.as_str()].into_iter().chain(out.lines()).collect();
     check_shown(&lines[1..end], &out).unwrap();
 }
