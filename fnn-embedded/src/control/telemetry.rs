@@ -64,8 +64,8 @@ pub(super) fn digest<T: Scalar>(numbers: &[T]) -> (u32, bool) {
 }
 
 impl<T: Scalar, const IN: usize, const OUT: usize, const U: usize> Record<T, IN, OUT, U> {
-    /// Write the record as a frame of a log, whose layout `fnn replay` reads. Never panics. It takes some
-    /// 300 bytes of stack and is meant for the idle loop, not for the step.
+    /// Write the record as a frame of a log, whose layout `fnn replay` reads. Never panics. It has
+    /// a block of 254 bytes on the stack, and is meant for the idle loop, not for the step.
     ///
     /// # Errors
     /// Those of the writer. What was written before is a damaged frame, which the reader counts and skips; so
